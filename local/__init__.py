@@ -1,0 +1,1 @@
+"""The one-machine stack: everything that AWS and Stripe are in production, on this machine."""
