@@ -1,0 +1,1 @@
+"""The question bank: five types, their answers and how each is graded."""
