@@ -205,6 +205,19 @@ def test_a_logit_is_a_sixth_of_the_scale() -> None:
     assert scaled_error(0.3, NBCOT) == 15.0
 
 
+def test_the_worked_example_of_the_documentation_comes_out_as_written() -> None:
+    form = [Item(1.0, -1.0), Item(1.2, 0.0), Item(0.8, 0.5), Item(1.5, 1.0), Item(1.0, 2.0)]
+
+    ability = eap(form, [1, 1, 0.6667, 0, 0])
+
+    assert ability.theta == pytest.approx(0.293, abs=0.0005)
+    assert ability.standard_error == pytest.approx(0.683, abs=0.0005)
+    assert scaled(ability.theta, NBCOT) == 447
+    assert scaled_error(ability.standard_error, NBCOT) == 34.2
+    assert eap(form, [1] * 5).theta == pytest.approx(1.594, abs=0.0005)
+    assert eap(form, [0] * 5).theta == pytest.approx(-1.107, abs=0.0005)
+
+
 def test_three_logits_reach_the_ends_of_a_scale_that_passes_in_the_middle() -> None:
     assert scaled(NBCOT.pass_theta + 3, NBCOT) == 600
     assert scaled(NBCOT.pass_theta - 3, NBCOT) == 300

@@ -202,7 +202,7 @@ def reveal(
 ) -> RevealedItem:
     """The item as `present` showed it, with key, points, feedback, regions and rationale.
 
-    Only for a session that has been submitted.
+    Only for a submitted session, or a practice item whose answer is final.
     """
     shown = _shown(content, session_id, position, shuffle_options)
     return RevealedItem(
