@@ -172,8 +172,8 @@ def _start(state: Path, *, port: int | None, durable: bool, settings: Mapping[st
     if home is not None and found is not None:
         _check_reusable(state, found, port=port, durable=durable, wanted=wanted)
         return _cluster(home, found)
-    _sweep()
     home = make_home(state, disposable=not durable)
+    _sweep()  # after our own record says that we are here
     if home.data.is_dir():
         server.check_version(home)
     else:

@@ -155,7 +155,7 @@ def _answers(home: Home, postmaster: Postmaster) -> bool:
     password = passwords(home.state, create=False)[SUPERUSER]
     try:
         connect(postmaster.port, password, "postgres").close()
-    except InterfaceError:
+    except (InterfaceError, OSError):  # OSError: it went away while we were connecting
         return False
     except DatabaseError as error:
         details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}

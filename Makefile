@@ -1,0 +1,97 @@
+# `make help` lists what there is. Needs make and Python 3.11 to 3.14; uv is used when it is there.
+
+PYTHONPATH := layers/shared/python:functions:.
+export PYTHONPATH
+
+BIN := .venv/bin
+VENV := .venv/.stamp
+
+# Heavy tools live in environments of their own, made when a target first needs one:
+# `some-target: .tools/NAME/.stamp`, then `.tools/NAME/bin/...`.
+TOOL_uv := uv==0.13.8
+TOOL_sam := aws-sam-cli==1.170.0
+TOOL_checkov := checkov==3.3.30
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+.PHONY: help
+help: ## Show this list
+	@echo "StudyPack: make TARGET"
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: $(VENV) ## Start everything on this machine and print the addresses; Ctrl-C stops it, data stays
+	@$(BIN)/python -m local run
+
+.PHONY: demo
+demo: $(VENV) ## Walk through a learner's whole journey over HTTP
+	@$(BIN)/python -m local.demo
+
+.PHONY: test
+test: check pytest ## Check and test: what CI runs
+
+.PHONY: pytest
+pytest: $(VENV) ## Run the tests only (ARGS="-k name" narrows them)
+	$(BIN)/pytest -n 2 $(ARGS)
+
+.PHONY: check
+check: $(VENV) ## Lint, types, floors, the template, the OpenAPI document
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cfn-lint template.yaml
+	$(BIN)/python -m local.openapi --check
+
+.PHONY: bench
+bench: $(VENV) ## Run the benchmarks and print their tables
+	@$(BIN)/python -m benchmarks
+
+.PHONY: openapi
+openapi: $(VENV) ## Write docs/openapi.json from the routes
+	@$(BIN)/python -m local.openapi
+
+.PHONY: migrate
+migrate: $(VENV) ## Bring the local database to the newest schema
+	@$(BIN)/python -m local migrate
+
+.PHONY: seed
+seed: $(VENV) ## Fill the local database with the sample courses and people
+	@$(BIN)/python -m local seed
+
+.PHONY: invoke
+invoke: $(VENV) ## Run one function as Lambda would (FUNCTION=cron.job EVENT=events/cron/job.json)
+	@test -n "$(FUNCTION)" && test -n "$(EVENT)" || { echo "usage: make invoke \
+	FUNCTION=cron.submit_expired_exams EVENT=events/cron/submit_expired_exams.json" >&2; exit 2; }
+	@$(BIN)/python -m local.invoke "$(FUNCTION)" --event "$(EVENT)"
+
+.PHONY: lock
+lock: ## Write requirements.lock again from pyproject.toml
+	@command -v uv >/dev/null || $(MAKE) --no-print-directory .tools/uv/.stamp
+	@PATH="$$PATH:$(CURDIR)/.tools/uv/bin" uv pip compile -q pyproject.toml \
+		--group api --group workers --group local --group dev \
+		--universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url -o requirements.lock
+	@echo "requirements.lock is written; the next target installs it"
+
+.PHONY: clean
+clean: ## Remove caches, tools and .venv; the data in .local stays
+	@if [ -x $(BIN)/python ] && [ -d .local ]; then \
+		$(BIN)/python -m local.postgres stop || :; fi
+	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "caches, tools and .venv are removed; the data in .local is kept (make clean-data)"
+
+.PHONY: clean-data
+clean-data: $(VENV) ## Stop the local database and remove its data
+	@$(BIN)/python -m local.postgres remove
+
+$(VENV): requirements.lock
+	@local/bootstrap.sh
+
+.PRECIOUS: .tools/%/.stamp
+.tools/%/.stamp: Makefile
+	@test -n "$(TOOL_$*)" || { echo "no tool is called $*" >&2; exit 2; }
+	@local/bootstrap.sh tool "$*" "$(TOOL_$*)"
