@@ -100,8 +100,8 @@ def create(installer: str, environment: Path) -> None:
 
 
 def pip(environment: Path, *arguments: str | Path) -> None:
-    """Run the environment's own pip, quietly."""
-    quiet = ("-q", "--disable-pip-version-check", "--no-input")
+    """Run the environment's own pip; it shows errors only."""
+    quiet = ("-qq", "--disable-pip-version-check", "--no-input")
     run(environment / "bin" / "python", "-m", "pip", *quiet, *arguments)
 
 
