@@ -111,7 +111,7 @@ def run(*command: str | Path) -> None:
     dropped = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
     try:
-        subprocess.run([str(part) for part in command], check=True, env=environment)  # noqa: S603
+        subprocess.run([str(part) for part in command], check=True, env=environment)
     except subprocess.CalledProcessError as error:
         shown = " ".join(str(part) for part in command)
         raise BootstrapError(f"this ended with status {error.returncode}: {shown}") from None
@@ -120,7 +120,7 @@ def run(*command: str | Path) -> None:
 def runs(environment: Path) -> bool:
     """Whether the environment's Python starts: the one it was made with may be gone."""
     try:
-        subprocess.run(  # noqa: S603
+        subprocess.run(
             [environment / "bin" / "python", "-I", "-c", ""], check=True, capture_output=True
         )
     except (OSError, subprocess.CalledProcessError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ HOST = "127.0.0.1"
 
 _START_SECONDS = 120.0  # recovery after a crash may take this long
 _STOP_SECONDS = 60.0
+_ANSWER_SECONDS = 60.0
 _ORPHANS_SECONDS = 15.0  # sessions of a killed server notice its death within this time
 _POLL_SECONDS = 0.01
 _LOG_BYTES = 5_000_000
@@ -56,9 +58,15 @@ class Postmaster:
 
 def connect(port: int, password: str, database: str) -> pg8000.native.Connection:
     """Open a connection as the superuser."""
-    return pg8000.native.Connection(
-        SUPERUSER, host=HOST, port=port, password=password, database=database, timeout=60
-    )
+    # A socket of ours, because pg8000 leaves its own open when the server refuses.
+    channel = socket.create_connection((HOST, port), timeout=_ANSWER_SECONDS)
+    try:
+        return pg8000.native.Connection(
+            SUPERUSER, password=password, database=database, sock=channel
+        )
+    except BaseException:
+        channel.close()
+        raise
 
 
 def find_ready(home: Home) -> Postmaster | None:
@@ -185,9 +193,15 @@ def _read_postmaster(home: Home) -> Postmaster | None:
 def _is_alive(home: Home, postmaster: Postmaster) -> bool:
     """Whether that pid is a server on this very data, not another process that got the number."""
     child = _children.get(postmaster.pid)
-    if child is not None and child.poll() is not None:
-        del _children[postmaster.pid]
-        return False
+    alive = (child is None or child.poll() is None) and _has_process(home, postmaster)
+    if child is not None and not alive:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(1)
+            del _children[postmaster.pid]
+    return alive
+
+
+def _has_process(home: Home, postmaster: Postmaster) -> bool:
     process = Path("/proc") / str(postmaster.pid)
     if process.parent.joinpath("self").exists():
         try:

@@ -1,0 +1,118 @@
+"""Requests and responses of sign-up, sign-in, e-mail and password."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, EmailStr, Field, StringConstraints
+
+from studypack.accounts.passwords import MAXIMUM_LENGTH, MINIMUM_LENGTH
+from studypack.core.http import In, Out, ShortText, UtcTime
+
+
+def _short_enough(email: str) -> str:
+    if len(email) > 254:
+        raise ValueError("an e-mail address has at most 254 characters")
+    return email
+
+
+Email = Annotated[EmailStr, AfterValidator(_short_enough)]
+Password = Annotated[
+    str, StringConstraints(strip_whitespace=False, min_length=1, max_length=MAXIMUM_LENGTH)
+]
+NewPassword = Annotated[
+    str,
+    StringConstraints(strip_whitespace=False, min_length=MINIMUM_LENGTH, max_length=MAXIMUM_LENGTH),
+]
+Token = Annotated[str, StringConstraints(min_length=20, max_length=200)]
+
+
+class SignupIn(In):
+    """A new account."""
+
+    email: Email
+    password: NewPassword
+    first_name: ShortText | None = None
+    last_name: ShortText | None = None
+    timezone: Annotated[str, Field(max_length=64, examples=["Europe/Berlin"])] = "UTC"
+    marketing_opt_out: bool = False
+
+
+class LoginIn(In):
+    """E-mail address and password."""
+
+    email: Email
+    password: Password
+
+
+class SignedInOut(Out):
+    """The session just opened. The token is in the cookie too; it is shown this once."""
+
+    user_id: UUID
+    token: str = Field(description="For `Authorization: Bearer`")
+    expires_at: UtcTime
+
+
+class EmailIn(In):
+    """Which account."""
+
+    email: Email
+
+
+class TokenIn(In):
+    """The token of a mailed link."""
+
+    token: Token
+
+
+class VerifiedOut(Out):
+    """The account's address after the confirmation; it changes only when both sides have
+    confirmed.
+    """
+
+    email: str
+    email_verified: bool
+
+
+class ResetPasswordIn(In):
+    """A mailed token and the new password."""
+
+    token: Token
+    password: NewPassword
+
+
+class ChangePasswordIn(In):
+    """The current password and the new one."""
+
+    current_password: Password
+    new_password: NewPassword
+
+
+class LoginSessionOut(Out):
+    """A signed-in browser or device."""
+
+    id: UUID
+    current: bool
+    created_at: UtcTime
+    last_seen_at: UtcTime
+    expires_at: UtcTime
+    ip: str | None
+    user_agent: str | None
+
+
+class AcceptedOut(Out):
+    """The request was taken; whether a mail follows is not told."""
+
+    status: str = Field(examples=["accepted"])
+
+
+class PublicConfigOut(Out):
+    """What a browser client must know before it signs anybody in."""
+
+    build: str
+    stage: str
+    password_minimum_length: int
+    media_base_url: str
+    features: list[str]
+    free_plan_features: list[str]

@@ -1,0 +1,100 @@
+"""One's own account: who I am, my profile, onboarding, a new address, leaving."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from api.auth.schemas import AcceptedOut
+from api.users.schemas import (
+    DeleteMeIn,
+    EmailChangeIn,
+    MeOut,
+    MePatch,
+    OnboardingIn,
+    ProfileOut,
+    ProfilePatch,
+)
+from studypack.access.authentication import Caller
+from studypack.access.guards import CurrentUser, Now
+from studypack.accounts import email_change, profile
+from studypack.core.http import DbSession
+from studypack.core.http.cookies import clear_session_cookie
+from studypack.identity.models import User, UserProfile
+
+router = APIRouter(prefix="/api/users/me", tags=["users"])
+
+
+def _me(caller: Caller, user: User, own_profile: UserProfile) -> MeOut:
+    return MeOut(
+        id=user.id,
+        email=user.email,
+        email_verified=user.email_verified_at is not None,
+        first_name=user.first_name,
+        last_name=user.last_name,
+        role=user.role,
+        timezone=user.timezone,
+        marketing_opt_out=user.marketing_opt_out,
+        access_override=user.access_override,
+        features=sorted(caller.features),
+        time_factor=caller.time_factor,
+        preferences=own_profile.preferences,
+        profile=ProfileOut.model_validate(own_profile),
+        created_at=user.created_at,
+        last_login_at=user.last_login_at,
+    )
+
+
+@router.get("")
+def get_me(caller: CurrentUser, session: DbSession) -> MeOut:
+    """The signed-in user with profile and features."""
+    return _me(caller, *profile.get_me(session, caller.id))
+
+
+@router.patch("")
+def update_me(changes: MePatch, caller: CurrentUser, session: DbSession) -> MeOut:
+    """Change names, time zone, marketing opt-out or preferences; what is left out stays."""
+    given = changes.model_dump(exclude_unset=True)
+    return _me(caller, *profile.update_me(session, caller.id, given, now=caller.now))
+
+
+@router.delete("", status_code=204)
+def delete_me(
+    body: DeleteMeIn, caller: CurrentUser, response: Response, session: DbSession, now: Now
+) -> None:
+    """Close the account at once; what must be erased is erased soon after."""
+    profile.delete_account(session, caller.id, body.password, now=now)
+    clear_session_cookie(response)
+
+
+@router.get("/profile")
+def get_profile(caller: CurrentUser, session: DbSession) -> ProfileOut:
+    """What I told about myself."""
+    _, own_profile = profile.get_me(session, caller.id)
+    return ProfileOut.model_validate(own_profile)
+
+
+@router.patch("/profile")
+def update_profile(changes: ProfilePatch, caller: CurrentUser, session: DbSession) -> ProfileOut:
+    """Change the profile; what is left out stays, null empties."""
+    given = changes.model_dump(exclude_unset=True)
+    return ProfileOut.model_validate(profile.update_profile(session, caller.id, given))
+
+
+@router.post("/onboarding")
+def complete_onboarding(
+    answers: OnboardingIn, caller: CurrentUser, session: DbSession, now: Now
+) -> ProfileOut:
+    """Store the onboarding's answers; they may be given again."""
+    given = answers.model_dump(exclude_unset=True)
+    return ProfileOut.model_validate(
+        profile.complete_onboarding(session, caller.id, given, now=now)
+    )
+
+
+@router.post("/email", status_code=202)
+def change_email(
+    body: EmailChangeIn, caller: CurrentUser, session: DbSession, now: Now
+) -> AcceptedOut:
+    """Ask for a new address; it is taken when both the old and the new one have confirmed."""
+    email_change.request_email_change(session, caller.id, body.password, body.email, now=now)
+    return AcceptedOut(status="accepted")

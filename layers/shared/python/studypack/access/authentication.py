@@ -1,0 +1,82 @@
+"""The authenticating statement: from a session's token to the caller, in one round trip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import text
+
+from studypack.access.features import ALL_FEATURES, Feature
+from studypack.accounts.tokens import hash_token
+from studypack.core.business_settings import get_business_settings
+from studypack.core.database import autocommit
+from studypack.identity.models import Role
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The signed-in user of a request, and the database's time when it came."""
+
+    id: UUID
+    session_id: UUID
+    role: Role
+    access_override: bool
+    email_verified: bool
+    timezone: str
+    time_factor: Decimal
+    """Accommodation: 1 is none."""
+    now: datetime
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """What this user may use now: all by override, else what the FREE plan grants (until
+        billing adds to it).
+        """
+        if self.access_override:
+            return ALL_FEATURES
+        return frozenset(Feature(name) for name in get_business_settings().free_plan_features)
+
+
+_AUTHENTICATE = text(
+    """
+    WITH caller AS (
+        SELECT s.id AS session_id, s.last_seen_at, u.id, u.role, u.access_override,
+               u.email_verified_at IS NOT NULL AS email_verified, u.timezone,
+               coalesce((SELECT a.time_factor FROM auth.accommodations a
+                          WHERE a.user_id = u.id AND a.ended_at IS NULL), 1) AS time_factor
+          FROM auth.sessions s JOIN auth.users u ON u.id = s.user_id
+         WHERE s.token_hash = :token_hash AND s.expires_at > now()
+           AND u.is_active AND u.deleted_at IS NULL),
+    seen AS (
+        UPDATE auth.sessions s SET last_seen_at = now() FROM caller
+         WHERE s.id = caller.session_id AND s.last_seen_at < now() - interval '10 minutes')
+    SELECT id, session_id, role, access_override, email_verified, timezone, time_factor,
+           now() AS now
+      FROM caller
+    """
+)
+
+
+def authenticate(token: str) -> Caller | None:
+    """The caller whom this token belongs to, or None.
+
+    Runs in autocommit before the request's own transaction: one round trip, and a refused request
+    still counts as having been seen.
+    """
+    with autocommit() as connection:
+        row = connection.execute(_AUTHENTICATE, {"token_hash": hash_token(token)}).one_or_none()
+    if row is None:
+        return None
+    return Caller(
+        id=row.id,
+        session_id=row.session_id,
+        role=Role(row.role),
+        access_override=row.access_override,
+        email_verified=row.email_verified,
+        timezone=row.timezone,
+        time_factor=row.time_factor,
+        now=row.now,
+    )

@@ -1,0 +1,71 @@
+"""FastAPI dependencies that say who may call a route."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends
+
+from studypack.access.authentication import Caller, authenticate
+from studypack.access.features import Feature
+from studypack.core.errors import Forbidden, PaymentRequired, Unauthenticated
+from studypack.core.http import SessionToken
+from studypack.identity.models import Role
+
+
+def optional_user(token: SessionToken) -> Caller | None:
+    """The caller if signed in."""
+    return authenticate(token) if token else None
+
+
+OptionalUser = Annotated[Caller | None, Depends(optional_user)]
+
+
+def current_user(caller: OptionalUser) -> Caller:
+    """The signed-in caller; 401 when there is none."""
+    if caller is None:
+        raise Unauthenticated
+    return caller
+
+
+CurrentUser = Annotated[Caller, Depends(current_user)]
+
+
+def request_time(caller: CurrentUser) -> datetime:
+    """The database's time at which the request came."""
+    return caller.now
+
+
+Now = Annotated[datetime, Depends(request_time)]
+
+
+def require_role(*roles: Role) -> Callable[[Caller], Caller]:
+    """A guard that lets only these roles pass; 403 for others."""
+
+    def guard(caller: CurrentUser) -> Caller:
+        if caller.role not in roles:
+            raise Forbidden("Your role does not allow this.", code="role_required")
+        return caller
+
+    return guard
+
+
+SupportUser = Annotated[Caller, Depends(require_role(Role.SUPPORT, Role.ADMIN))]
+AdminUser = Annotated[Caller, Depends(require_role(Role.ADMIN))]
+
+
+def entitled(feature: Feature) -> Callable[[Caller], Caller]:
+    """A guard that lets only callers pass who may use the feature; 402 naming what would open it
+    for others.
+    """
+
+    def guard(caller: CurrentUser) -> Caller:
+        if feature not in caller.features:
+            raise PaymentRequired(
+                f"Your plan does not include {feature}.", features=[feature.value], products=[]
+            )
+        return caller
+
+    return guard

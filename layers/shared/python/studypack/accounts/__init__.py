@@ -1,0 +1,1 @@
+"""How one gets in: sign-up, sign-in, sessions, e-mail and password tokens, throttles."""

@@ -1,0 +1,112 @@
+"""Mailed links: a token row, and the mail that carries it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from studypack.accounts.models import TokenPurpose, VerificationToken
+from studypack.accounts.tokens import hash_token, new_token
+from studypack.core.config import get_settings
+from studypack.core.errors import Unprocessable
+from studypack.core.ids import uuid7
+from studypack.notifications.models import EmailTemplate
+from studypack.notifications.service import enqueue_email
+
+_PAGES = {
+    TokenPurpose.EMAIL_VERIFICATION: "verify-email",
+    TokenPurpose.EMAIL_CHANGE: "verify-email",
+    TokenPurpose.PASSWORD_RESET: "reset-password",
+}
+
+
+def send_link(
+    session: Session,
+    user_id: UUID,
+    purpose: TokenPurpose,
+    template: EmailTemplate,
+    *,
+    email: str,
+    lifetime: timedelta,
+    now: datetime,
+    change_id: UUID | None = None,
+    **data: str,
+) -> None:
+    """Make a token for `email` and queue the mail that carries it there, in the caller's
+    transaction.
+    """
+    token = new_token()
+    row = VerificationToken(
+        id=uuid7(now),
+        user_id=user_id,
+        purpose=purpose,
+        token_hash=hash_token(token),
+        email=email,
+        change_id=change_id,
+        data=data,
+        expires_at=now + lifetime,
+    )
+    session.add(row)
+    session.flush()
+    page = f"{get_settings().web_base_url.rstrip('/')}/{_PAGES[purpose]}"
+    enqueue_email(
+        session,
+        user_id,
+        template,
+        occasion=str(row.id),
+        to_address=email,
+        link=f"{page}?{urlencode({'token': token})}",
+        **data,
+    )
+
+
+def redeem(session: Session, token: str, *purposes: TokenPurpose) -> VerificationToken:
+    """Use a token up and return it; two at once: one gets it.
+
+    Raises Unprocessable naming the field `token`: unknown, expired, used or for something else, it
+    does not tell which.
+    """
+    row = session.execute(
+        update(VerificationToken)
+        .where(
+            VerificationToken.token_hash == hash_token(token),
+            VerificationToken.purpose.in_(purposes),
+            VerificationToken.used_at.is_(None),
+            VerificationToken.expires_at > func.now(),
+        )
+        .values(used_at=func.now())
+        .returning(VerificationToken)
+    ).scalar_one_or_none()
+    if row is None:
+        raise Unprocessable.field(
+            "token", "This link has expired or was used.", code="token_invalid"
+        )
+    return row
+
+
+def revoke_links(session: Session, user_id: UUID, *purposes: TokenPurpose) -> None:
+    """Make every open token of these purposes useless."""
+    session.execute(
+        update(VerificationToken)
+        .where(
+            VerificationToken.user_id == user_id,
+            VerificationToken.purpose.in_(purposes),
+            VerificationToken.used_at.is_(None),
+        )
+        .values(used_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def both_redeemed(session: Session, change_id: UUID) -> bool:
+    """Whether both addresses of an e-mail change have confirmed."""
+    open_tokens = session.scalars(
+        select(VerificationToken.id).where(
+            VerificationToken.change_id == change_id, VerificationToken.used_at.is_(None)
+        )
+    ).all()
+    return not open_tokens

@@ -1,0 +1,100 @@
+"""Limits on how often something may be tried, counted in PostgreSQL and so shared by all
+environments.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, text
+from sqlalchemy.orm import Session
+
+from studypack.accounts.models import Throttle
+from studypack.core.business_settings import get_business_settings
+from studypack.core.database import record_independently
+from studypack.core.errors import TooManyRequests
+
+QUARTER_HOUR = 15 * 60
+HOUR = 60 * 60
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `hits` tries of `scope` by or on `subject` (an address, an account) in a window of
+    `seconds`.
+    """
+
+    scope: str
+    subject: str
+    hits: int
+    seconds: int
+
+    @property
+    def key(self) -> bytes:
+        """A hash, so that the table holds no addresses."""
+        return hashlib.sha256(f"{self.scope}:{self.subject.lower()}".encode()).digest()
+
+
+def mail_limits(scope: str, email: str, address: str) -> tuple[Limit, Limit]:
+    """The limits of routes that mail whoever is named: per named address and per caller."""
+    hits = get_business_settings().mails_per_address
+    return (
+        Limit(f"{scope}-mail", email, hits, HOUR),
+        Limit(f"{scope}-from", address, hits * 10, HOUR),
+    )
+
+
+_COUNT = text(
+    """
+    INSERT INTO auth.throttles AS counted (key, hits, resets_at)
+    SELECT key, 1, now() + make_interval(secs => seconds)
+      FROM unnest(CAST(:keys AS bytea[]), CAST(:seconds AS int[])) AS wanted (key, seconds)
+     ORDER BY key
+    ON CONFLICT (key) DO UPDATE
+       SET hits = CASE WHEN counted.resets_at <= now() THEN 1 ELSE counted.hits + 1 END,
+           resets_at = CASE WHEN counted.resets_at <= now() THEN excluded.resets_at
+                            ELSE counted.resets_at END
+    RETURNING key, hits, ceil(extract(epoch FROM resets_at - now()))::int AS seconds_left, now()
+    """
+)
+"""Sorted by key, so that two requests that count the same pair cannot deadlock."""
+
+
+def take(session: Session, *limits: Limit) -> datetime:
+    """Count one try against each limit, in a transaction of its own, and return the database's
+    time.
+
+    Counting comes before the work and stays when the work is refused, so neither a rolled-back
+    request nor a volley of parallel ones gets a free try. Raises TooManyRequests with the longest
+    wait.
+    """
+    rows = record_independently(
+        session,
+        lambda independent: independent.execute(
+            _COUNT,
+            {
+                "keys": [limit.key for limit in limits],
+                "seconds": [limit.seconds for limit in limits],
+            },
+        ).all(),
+    )
+    counted = {bytes(row.key): row for row in rows}
+    waits = [
+        counted[limit.key].seconds_left for limit in limits if counted[limit.key].hits > limit.hits
+    ]
+    if waits:
+        raise TooManyRequests(
+            "Too many tries; wait before the next one.", retry_after_seconds=max(waits)
+        )
+    now: datetime = rows[0].now
+    return now
+
+
+def forgive(session: Session, limits: Sequence[Limit]) -> None:
+    """Forget the count of these limits, in the request's transaction: the right password was
+    given.
+    """
+    session.execute(delete(Throttle).where(Throttle.key.in_([limit.key for limit in limits])))

@@ -1,0 +1,67 @@
+"""Record facts in the caller's transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from studypack.activity.models import AnalyticsEvent, UserActivity, XpLog, XpSource
+from studypack.activity.xp import XP_AMOUNTS
+from studypack.core.ids import uuid7
+
+
+def grant_xp(
+    session: Session, user_id: UUID, source: XpSource, reference_id: UUID, *, now: datetime
+) -> None:
+    """Grant the source's amount once per reference; again changes nothing."""
+    statement = insert(XpLog).values(
+        id=uuid7(now),
+        user_id=user_id,
+        source_type=source,
+        reference_id=reference_id,
+        xp_amount=XP_AMOUNTS[source],
+        created_at=now,
+    )
+    session.execute(statement.on_conflict_do_nothing())
+
+
+def record_activity(
+    session: Session, user_id: UUID, kind: str, description: str, *, now: datetime, **metadata: Any
+) -> None:
+    """Add a line to the learner's feed."""
+    session.execute(
+        insert(UserActivity).values(
+            id=uuid7(now),
+            user_id=user_id,
+            type=kind,
+            description=description,
+            activity_metadata=metadata,
+            created_at=now,
+        )
+    )
+
+
+def record_event(
+    session: Session,
+    name: str,
+    *,
+    now: datetime,
+    user_id: UUID | None = None,
+    exam_session_id: UUID | None = None,
+    **payload: Any,
+) -> None:
+    """Add an analytics event of our own, e.g. `signup_completed`."""
+    session.execute(
+        insert(AnalyticsEvent).values(
+            id=uuid7(now),
+            user_id=user_id,
+            exam_session_id=exam_session_id,
+            event_name=name,
+            event_time=now,
+            payload=payload,
+        )
+    )

@@ -1,0 +1,112 @@
+"""Support's view of accounts: find one, grant exam time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import Select, or_, select, update
+from sqlalchemy.orm import Session
+
+from studypack.core import audit
+from studypack.core.errors import NotFound
+from studypack.core.ids import uuid7
+from studypack.core.paging import PageParams
+from studypack.identity.models import Accommodation, User
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account with the accommodation in force."""
+
+    user: User
+    accommodation: Accommodation | None
+
+
+def search(session: Session, words: str | None, page: PageParams) -> Sequence[Account]:
+    """Accounts whose address or name contains the words, newest first, one more than the page
+    shows.
+    """
+    query = _accounts().order_by(User.id.desc()).limit(page.limit + 1)
+    if words:
+        query = query.where(
+            or_(
+                User.email.icontains(words, autoescape=True),
+                User.first_name.icontains(words, autoescape=True),
+                User.last_name.icontains(words, autoescape=True),
+            )
+        )
+    if page.after is not None:
+        query = query.where(User.id < page.after)
+    return [Account(*row.tuple()) for row in session.execute(query)]
+
+
+def get(session: Session, user_id: UUID) -> Account:
+    """One account.
+
+    Raises NotFound (`user_not_found`).
+    """
+    row = session.execute(_accounts().where(User.id == user_id)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such user.", code="user_not_found")
+    return Account(*row.tuple())
+
+
+def grant_accommodation(
+    session: Session,
+    user_id: UUID,
+    *,
+    time_factor: Decimal,
+    reason: str,
+    granted_by: UUID,
+    now: datetime,
+) -> Account:
+    """Give a learner more exam time from the next session on (factor 1 takes it away); the old
+    grant is kept as history.
+
+    Raises NotFound (`user_not_found`).
+    """
+    user = session.scalars(
+        select(User).where(User.id == user_id, User.deleted_at.is_(None)).with_for_update()
+    ).one_or_none()
+    if user is None:
+        raise NotFound("There is no such user.", code="user_not_found")
+    session.execute(
+        update(Accommodation)
+        .where(Accommodation.user_id == user_id, Accommodation.ended_at.is_(None))
+        .values(ended_at=now)
+    )
+    granted = None
+    if time_factor > 1:
+        granted = Accommodation(
+            id=uuid7(now),
+            user_id=user_id,
+            time_factor=time_factor,
+            reason=reason,
+            granted_by=granted_by,
+            granted_at=now,
+        )
+        session.add(granted)
+    audit.record(
+        session,
+        "accommodation.granted" if granted else "accommodation.ended",
+        actor_id=granted_by,
+        subject_id=user_id,
+        time_factor=str(time_factor),
+        reason=reason,
+    )
+    session.flush()
+    return Account(user, granted)
+
+
+def _accounts() -> Select[tuple[User, Accommodation | None]]:
+    return (
+        select(User, Accommodation)
+        .outerjoin(
+            Accommodation, (Accommodation.user_id == User.id) & Accommodation.ended_at.is_(None)
+        )
+        .where(User.deleted_at.is_(None))
+    )

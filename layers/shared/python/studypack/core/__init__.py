@@ -1,0 +1,3 @@
+"""The ground floor: configuration, errors, database, HTTP, jobs, telemetry. Knows nothing of
+learning.
+"""

@@ -1,0 +1,24 @@
+"""AWS clients, made at first use: boto3 alone would double an API function's cold start."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
+
+@lru_cache(maxsize=16)
+def client(service: str) -> BaseClient:
+    """The client of a service, e.g. `client("sqs")`; AWS_ENDPOINT_URL points it to a stand-in.
+
+    Bounded waits and three tries, so that a slow service cannot eat a request's whole time.
+    """
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 3, "mode": "standard"}
+    )
+    return boto3.client(service, config=config)  # type: ignore[call-overload, no-any-return]

@@ -1,0 +1,99 @@
+"""Business settings: rows with typed defaults, so that an owner changes them without a
+deployment.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from studypack.core.database.transaction import autocommit
+from studypack.core.errors import Unprocessable
+from studypack.core.models import Setting
+from studypack.core.telemetry import get_logger
+
+CACHE_SECONDS = 60
+
+
+class BusinessSettings(BaseModel):
+    """Every setting with its default; a row in `auth.settings` overrides one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    free_plan_features: frozenset[str] = frozenset()
+    """Features everyone has without paying. The preset `phase-1` (seed 001) grants all."""
+    session_days: int = Field(30, ge=1, le=365)
+    verification_hours: int = Field(48, ge=1)
+    password_reset_minutes: int = Field(60, ge=5)
+    login_attempts: int = Field(10, ge=1)
+    """Failed sign-ins per account and quarter of an hour."""
+    login_attempts_per_address: int = Field(100, ge=1)
+    signups_per_address: int = Field(30, ge=1)
+    """Per hour."""
+    mails_per_address: int = Field(5, ge=1)
+    """Verification and reset mails per e-mail address and hour."""
+
+
+class _Cache:
+    def __init__(self) -> None:
+        self.value: BusinessSettings | None = None
+        self.read_at = 0.0
+
+
+_cache = _Cache()
+
+
+def get_business_settings() -> BusinessSettings:
+    """The settings in force, at most a minute old.
+
+    A row that does not fit its type is left out and logged: one bad setting must not stop the
+    product.
+    """
+    age = time.time() - _cache.read_at
+    if _cache.value is None or not 0 <= age < CACHE_SECONDS:
+        with autocommit() as connection:
+            rows = {
+                row.key: row.value for row in connection.execute(select(Setting.key, Setting.value))
+            }
+        _cache.value = _fitting(rows)
+        _cache.read_at = time.time()
+    return _cache.value
+
+
+def forget_business_settings() -> None:
+    """Read them anew at the next use."""
+    _cache.value = None
+
+
+def set_business_setting(session: Session, key: str, value: Any) -> None:
+    """Override one setting.
+
+    Raises Unprocessable naming the key when there is no such setting or the value does not fit.
+    """
+    if key not in BusinessSettings.model_fields:
+        raise Unprocessable.field(key, f"There is no setting {key}.", code="unknown_setting")
+    try:
+        BusinessSettings.model_validate({key: value})
+    except ValidationError as error:
+        raise Unprocessable.field(key, error.errors()[0]["msg"]) from None
+    statement = insert(Setting).values(key=key, value=value)
+    session.execute(
+        statement.on_conflict_do_update(index_elements=[Setting.key], set_={"value": value})
+    )
+    forget_business_settings()
+
+
+def _fitting(rows: dict[str, Any]) -> BusinessSettings:
+    try:
+        return BusinessSettings.model_validate(rows)
+    except ValidationError as error:
+        wrong = {str(problem["loc"][0]) for problem in error.errors()}
+        get_logger().error(
+            "settings that do not fit are ignored", extra={"settings": sorted(wrong)}
+        )
+        return BusinessSettings.model_validate({k: v for k, v in rows.items() if k not in wrong})

@@ -1,0 +1,76 @@
+"""Infrastructure settings: what differs between deployments, read from the environment at first
+use.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+
+class ConfigurationError(RuntimeError):
+    """A setting is missing or contradicts another; the message names it."""
+
+
+def _split_commas(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+    return value
+
+
+class Settings(BaseModel):
+    """One frozen picture of the environment. A field's alias is its environment variable."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    stage: Literal["local", "test", "dev", "prod"] = Field("local", alias="STAGE")
+    build: str = Field("dev", alias="BUILD")
+
+    database_url: str | None = Field(None, alias="DATABASE_URL")
+    database_secret: str | None = Field(None, alias="DATABASE_SECRET_ARN")
+    database_ca_file: str | None = Field(None, alias="DATABASE_CA_FILE")
+    database_pool_size: int = Field(1, ge=1, le=100, alias="DATABASE_POOL_SIZE")
+    database_connect_seconds: float = Field(20, gt=0, alias="DATABASE_CONNECT_SECONDS")
+
+    web_base_url: str = Field("http://127.0.0.1:8000", alias="WEB_BASE_URL")
+    media_base_url: str = Field("/media", alias="MEDIA_BASE_URL")
+    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = Field(
+        (), alias="ALLOWED_ORIGINS"
+    )
+    cookie_secure: bool = Field(True, alias="COOKIE_SECURE")
+    max_body_bytes: int = Field(1024 * 1024, gt=0, alias="MAX_BODY_BYTES")
+
+    aws_endpoint_url: str | None = Field(None, alias="AWS_ENDPOINT_URL")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Build from variables; an empty one counts as not set.
+
+        Raises ConfigurationError naming each variable that does not fit.
+        """
+        names = {str(field.alias) for field in cls.model_fields.values()}
+        given = {name: environment[name] for name in names if environment.get(name)}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors()
+            )
+            raise ConfigurationError(f"environment does not fit: {wrong}") from None
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Origins whose browsers may write with a cookie: the web client's own and those
+        allowed.
+        """
+        return frozenset({*self.allowed_origins, self.web_base_url.rstrip("/")})
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once. Tests call `get_settings.cache_clear()`."""
+    return Settings.from_environment(os.environ)

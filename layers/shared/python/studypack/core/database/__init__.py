@@ -1,0 +1,26 @@
+"""PostgreSQL: `engine` (one connection per environment), `transaction`, `base` (models),
+`types`, `driver`.
+"""
+
+from studypack.core.database.base import Base, SoftDelete, Timestamps, foreign_key, new_id, one_of
+from studypack.core.database.transaction import (
+    autocommit,
+    read_session,
+    record_independently,
+    transaction,
+)
+from studypack.core.database.types import EnumText
+
+__all__ = [
+    "Base",
+    "EnumText",
+    "SoftDelete",
+    "Timestamps",
+    "autocommit",
+    "foreign_key",
+    "new_id",
+    "one_of",
+    "read_session",
+    "record_independently",
+    "transaction",
+]

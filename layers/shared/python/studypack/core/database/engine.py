@@ -1,0 +1,149 @@
+"""One engine, and on Lambda one connection, per execution environment, made at first use."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import QueuePool
+
+from studypack.core.config import ConfigurationError, Settings, get_settings
+from studypack.core.database.driver import OneFlushConnection, connect
+from studypack.core.errors import Unavailable
+
+IDLE_SECONDS_BEFORE_PING = 60
+"""By the wall clock, because a monotonic one may stand still while Lambda freezes the
+environment.
+"""
+
+_STARTING_UP = {"57P03", "53300"}
+"""cannot_connect_now, too_many_connections: worth another try."""
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1", None}
+
+
+def database_url(settings: Settings) -> URL:
+    """Where the database is: DATABASE_URL, else the secret named by DATABASE_SECRET_ARN.
+
+    Raises ConfigurationError if neither is set or the URL is not PostgreSQL's.
+    """
+    text = settings.database_url
+    if text is None and settings.database_secret:
+        from aws_lambda_powertools.utilities import parameters
+
+        secret = json.loads(str(parameters.get_secret(settings.database_secret)))
+        return URL.create(
+            "postgresql",
+            username=secret["username"],
+            password=secret["password"],
+            host=secret["host"],
+            port=int(secret.get("port", 5432)),
+            database=secret.get("dbname", "studypack"),
+        )
+    if text is None:
+        raise ConfigurationError("set DATABASE_URL or DATABASE_SECRET_ARN")
+    url = make_url(text)
+    if url.get_backend_name() not in {"postgresql", "postgres"}:
+        raise ConfigurationError("DATABASE_URL: only PostgreSQL is supported")
+    return url
+
+
+def _ssl_context(settings: Settings, url: URL) -> ssl.SSLContext | None:
+    """Verified TLS outside loopback: pg8000 would otherwise not verify at all."""
+    if url.host in _LOOPBACK:
+        return None
+    return ssl.create_default_context(cafile=settings.database_ca_file)
+
+
+def _open(settings: Settings, url: URL) -> OneFlushConnection:
+    """Connect, trying again while a database at rest wakes up (Aurora takes about 15 s).
+
+    Raises Unavailable when it has not within DATABASE_CONNECT_SECONDS.
+    """
+    from pg8000.exceptions import DatabaseError, InterfaceError
+
+    give_up_at = time.monotonic() + settings.database_connect_seconds
+    pause = 0.1
+    while True:
+        try:
+            return connect(
+                user=url.username or "studypack",
+                password=url.password,
+                host=url.host or "127.0.0.1",
+                port=url.port or 5432,
+                database=url.database,
+                ssl_context=_ssl_context(settings, url),
+                application_name="studypack",
+                tcp_keepalive=True,
+            )
+        except DatabaseError as error:
+            details = error.args[0] if error.args else None
+            if not (isinstance(details, dict) and details.get("C") in _STARTING_UP):
+                raise
+            failure: Exception = error
+        except (InterfaceError, OSError) as error:
+            failure = error
+        if time.monotonic() + pause > give_up_at:
+            raise Unavailable("The database cannot be reached.", code="database_unavailable") from (
+                failure
+            )
+        time.sleep(pause)
+        pause = min(pause * 2, 2)
+
+
+def make_engine(settings: Settings) -> Engine:
+    """An engine on the one-flush driver with a pool of DATABASE_POOL_SIZE connections and no
+    overflow.
+    """
+    url = database_url(settings)
+    engine = create_engine(
+        "postgresql+pg8000://",
+        creator=lambda: _open(settings, url),
+        poolclass=QueuePool,
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=settings.database_connect_seconds,
+        query_cache_size=1000,
+    )
+    event.listen(engine, "checkin", _remember_use)
+    event.listen(engine, "checkout", _check_before_use)
+    return engine
+
+
+def _remember_use(_connection: Any, record: Any) -> None:
+    record.info["used_at"] = time.time()
+
+
+def _check_before_use(connection: Any, record: Any, _proxy: Any) -> None:
+    """Replace a connection that died while idle (a thaw, a failover) before a request depends on
+    it.
+
+    Costs nothing while requests follow each other: the server's goodbye is seen on the socket, and
+    only after a long pause, when a network may have dropped it silently, is a round trip spent.
+    """
+    used_at = record.info.get("used_at")
+    if used_at is None:
+        return
+    if connection.has_pending_input() or time.time() - used_at > IDLE_SECONDS_BEFORE_PING:
+        try:
+            connection.ping()
+        except Exception as error:
+            raise DisconnectionError("the connection died while it was idle") from error
+
+
+@lru_cache(maxsize=1)
+def get_engine() -> Engine:
+    """The engine of this process."""
+    return make_engine(get_settings())
+
+
+def dispose_engine() -> None:
+    """Close its connections and forget it, so that the next use reads the settings again."""
+    if get_engine.cache_info().currsize:
+        get_engine().dispose()
+    get_engine.cache_clear()

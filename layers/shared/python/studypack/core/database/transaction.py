@@ -1,0 +1,58 @@
+"""Where transactions begin and end. Services flush; only this module commits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from studypack.core.database.engine import get_engine
+
+T = TypeVar("T")
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One transaction: committed when the block ends, rolled back when it raises.
+
+    The first statement opens it, so a block that touches no row costs no round trip.
+    """
+    with Session(get_engine(), expire_on_commit=False) as session:
+        try:
+            yield session
+        except BaseException:
+            session.rollback()
+            raise
+        session.commit()
+
+
+@contextmanager
+def read_session() -> Iterator[Session]:
+    """A session in autocommit: one round trip a statement, for requests that only read."""
+    engine = get_engine().execution_options(isolation_level="AUTOCOMMIT")
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+
+
+@contextmanager
+def autocommit() -> Iterator[Connection]:
+    """A bare connection in autocommit, for the authenticating statement and health checks."""
+    with get_engine().connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def record_independently(session: Session, work: Callable[[Session], T]) -> T:
+    """Do `work` in a short transaction of its own and commit it, whatever becomes of the
+    request's.
+
+    For what must outlive a refusal: throttle counters, audit of refusals. It comes before the
+    request's first statement, because an environment has ONE connection, which a request's open
+    transaction would hold.
+    """
+    if session.in_transaction():
+        raise RuntimeError("record_independently comes before the request's first statement")
+    with transaction() as independent:
+        return work(independent)

@@ -1,0 +1,23 @@
+"""HTTP: application factory, Lambda adapter, dependencies, problems, pages."""
+
+from studypack.core.http.app import create_app, lambda_handler
+from studypack.core.http.dependencies import ClientAddress, DbSession, Paging, SessionToken
+from studypack.core.http.schemas import In, LongText, Out, ShortText, UtcTime
+from studypack.core.paging import Page, PageParams, page_of
+
+__all__ = [
+    "ClientAddress",
+    "DbSession",
+    "In",
+    "LongText",
+    "Out",
+    "Page",
+    "PageParams",
+    "Paging",
+    "SessionToken",
+    "ShortText",
+    "UtcTime",
+    "create_app",
+    "lambda_handler",
+    "page_of",
+]

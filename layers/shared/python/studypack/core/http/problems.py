@@ -1,0 +1,157 @@
+"""Every refusal as RFC 9457 `application/problem+json`, with a stable code and the fields at
+fault.
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from studypack.core.errors import AppError, FieldError, Unavailable
+from studypack.core.telemetry import get_logger
+
+MEDIA_TYPE = "application/problem+json"
+
+_LOCK_NOT_AVAILABLE, _DEADLOCK, _SERIALIZATION, _QUERY_CANCELED = "55P03", "40P01", "40001", "57014"
+_TRY_AGAIN = {_LOCK_NOT_AVAILABLE, _DEADLOCK, _SERIALIZATION, _QUERY_CANCELED}
+
+
+class ProblemField(BaseModel):
+    """One field of the input that does not fit."""
+
+    field: str = Field(description="Dotted path, e.g. `answer.option_ids.0`")
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details; `code` is stable, `detail` is for people."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str
+    errors: list[ProblemField] = []
+
+
+def problem(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: tuple[FieldError, ...] = (),
+    headers: dict[str, str] | None = None,
+    extra: dict[str, Any] | None = None,
+) -> Response:
+    """The response that carries a problem document."""
+    document = {
+        **(extra or {}),
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "instance": request.url.path,
+        "errors": [vars(error) for error in errors],
+    }
+    content = json.dumps(jsonable_encoder(document), separators=(",", ":"))
+    return Response(content, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    details = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    return details.get("C") if isinstance(details, dict) else None
+
+
+async def _app_error(request: Request, error: AppError) -> Response:
+    if error.status >= 500:
+        get_logger().error(
+            "unavailable", extra={"code": error.code, "cause": repr(error.__cause__)}
+        )
+    return problem(
+        request,
+        error.status,
+        error.code,
+        error.message,
+        errors=error.errors,
+        headers=error.headers,
+        extra=error.extra,
+    )
+
+
+async def _validation_error(request: Request, error: RequestValidationError) -> Response:
+    """FastAPI's own findings, without the values that it would echo (a password among them)."""
+    found = error.errors()
+    if any(item["type"] == "json_invalid" for item in found):
+        return problem(request, 400, "malformed_json", "The body is not valid JSON.")
+    errors = tuple(
+        FieldError(
+            field=".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
+            code=item["type"],
+            message=item["msg"],
+        )
+        for item in found
+    )
+    names = ", ".join(dict.fromkeys(item.field for item in errors))
+    return problem(
+        request, 422, "invalid_input", f"These fields do not fit: {names}.", errors=errors
+    )
+
+
+async def _http_error(request: Request, error: HTTPException) -> Response:
+    """What the framework refuses: unknown path, wrong method."""
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    return problem(
+        request, error.status_code, code, str(error.detail), headers=dict(error.headers or {})
+    )
+
+
+async def _database_error(request: Request, error: DBAPIError | PoolTimeout) -> Response:
+    """A database's refusal that a retry may cure is a 503; text that it cannot hold a 422; the
+    rest a fault.
+    """
+    if isinstance(error, PoolTimeout):
+        return await _app_error(request, Unavailable("All database connections are busy."))
+    state = _sqlstate(error)
+    if isinstance(error, DataError) or (state or "").startswith("22"):
+        get_logger().warning("data refused by the database", extra={"sqlstate": state})
+        return problem(request, 422, "invalid_input", "A value cannot be stored.")
+    if error.connection_invalidated or state in _TRY_AGAIN or (state or "").startswith("57"):
+        get_logger().error("database unavailable", extra={"sqlstate": state})
+        return await _app_error(
+            request, Unavailable("The database is busy; try again.", retry_after_seconds=2)
+        )
+    return await unexpected(request, error)
+
+
+async def unexpected(request: Request, error: Exception) -> Response:
+    """A fault of ours: logged with its traceback, told without it."""
+    get_logger().exception("unhandled error", exc_info=error)
+    return problem(request, 500, "internal_error", "Something went wrong on our side.")
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+    handlers: dict[type[Exception], Any] = {
+        AppError: _app_error,
+        RequestValidationError: _validation_error,
+        HTTPException: _http_error,
+        DBAPIError: _database_error,
+        PoolTimeout: _database_error,
+        Exception: unexpected,
+    }
+    for error, handler in handlers.items():
+        app.add_exception_handler(error, handler)

@@ -1,0 +1,155 @@
+"""Scheduled jobs and queue workers: one shape for transactions, logs, metrics and deadlines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from studypack.core.database.transaction import transaction
+from studypack.core.telemetry import MetricUnit, get_logger, get_metrics
+
+STOP_BEFORE_MILLISECONDS = 10_000
+"""No new batch begins with less than this left: a batch must fit into it."""
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+class LambdaContext(Protocol):
+    """The part of Lambda's context that jobs read."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+@dataclass
+class Run:
+    """One run of a job: how long it may still work and how far it came."""
+
+    name: str
+    context: LambdaContext
+    stop_before_milliseconds: int = STOP_BEFORE_MILLISECONDS
+    processed: int = 0
+    batches: int = 0
+    complete: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def has_time(self) -> bool:
+        """Whether another batch may begin."""
+        return self.context.get_remaining_time_in_millis() > self.stop_before_milliseconds
+
+    def in_batches(self, batch: Callable[[Session], int]) -> None:
+        """Repeat `batch`, each in its own transaction, until it returns 0 rows or the time runs
+        out.
+
+        A batch claims its rows with FOR UPDATE SKIP LOCKED, so that two runs at once share the
+        work, and a kill loses at most the batch under way, which the next run does.
+        """
+        while self.has_time():
+            with transaction() as session:
+                done = batch(session)
+            self.batches += 1
+            self.processed += done
+            if done == 0:
+                self.complete = True
+                return
+
+    def count(self, what: str, number: int) -> None:
+        """Add to a figure of the run's report."""
+        self.counts[what] = self.counts.get(what, 0) + number
+
+
+def job(name: str) -> Callable[[Callable[[Run], None]], Handler]:
+    """Make a Lambda handler of a job: its report is logged, counted and returned."""
+
+    def decorate(work: Callable[[Run], None]) -> Handler:
+        def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+            logger, metrics = get_logger(), get_metrics()
+            logger.set_correlation_id(context.aws_request_id)
+            run = Run(name, context)
+            started = time.perf_counter()
+            try:
+                work(run)
+            except Exception:
+                logger.exception("job failed", extra={"job": name, "processed": run.processed})
+                raise
+            seconds = round(time.perf_counter() - started, 3)
+            report = {
+                "job": name,
+                "processed": run.processed,
+                "batches": run.batches,
+                "complete": run.complete,
+                "seconds": seconds,
+                **run.counts,
+            }
+            logger.info("job done", extra=report)
+            metrics.add_dimension("job", name)
+            metrics.add_metric("JobProcessed", MetricUnit.Count, run.processed)
+            metrics.add_metric("JobSeconds", MetricUnit.Seconds, seconds)
+            metrics.flush_metrics()
+            return report
+
+        handler.__doc__ = work.__doc__
+        handler.__name__ = name
+        return handler
+
+    return decorate
+
+
+def queue_worker(name: str, process: Callable[[Session, dict[str, Any]], None]) -> Handler:
+    """Make a Lambda handler of a queue's worker: each message in its own transaction.
+
+    A message that fails is reported alone (ReportBatchItemFailures) and comes again; the others are
+    done.
+    """
+
+    def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        from aws_lambda_powertools.utilities.batch import (
+            BatchProcessor,
+            EventType,
+            process_partial_response,
+        )
+        from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+        logger = get_logger()
+        logger.set_correlation_id(context.aws_request_id)
+
+        def one(record: SQSRecord) -> None:
+            try:
+                with transaction() as session:
+                    process(session, record.json_body)
+            except Exception:
+                logger.exception(
+                    "message failed", extra={"worker": name, "message_id": record.message_id}
+                )
+                raise
+
+        processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+        return dict(
+            process_partial_response(
+                event=event,
+                record_handler=one,
+                processor=processor,
+                context=context,  # type: ignore[arg-type]
+            )
+        )
+
+    handler.__name__ = name
+    return handler
+
+
+def delete_in_batches(run: Run, what: str, statement: str, *, size: int = 1000) -> None:
+    """Delete old rows a bounded batch at a time; `statement` deletes at most `:size` rows."""
+
+    def batch(session: Session) -> int:
+        deleted = int(getattr(session.execute(text(statement), {"size": size}), "rowcount", 0))
+        run.count(what, deleted)
+        return deleted
+
+    run.complete = False
+    run.in_batches(batch)

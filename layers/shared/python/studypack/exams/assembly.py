@@ -1,0 +1,261 @@
+"""Starting an exam: draw the form by the blueprint, freeze it, set the clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from studypack.activity.service import record_event
+from studypack.core.errors import AppError, Conflict, FieldError, Unprocessable
+from studypack.core.ids import uuid7
+from studypack.exams import submission
+from studypack.exams.blueprint import Blueprint, Shortfall, shortfalls
+from studypack.exams.clock import duration
+from studypack.exams.forms import sequence
+from studypack.exams.irt import Item, prior_from_difficulty
+from studypack.exams.models import ExamSession, ExamStatus
+from studypack.exams.scoring import Scoring
+from studypack.exams.templates import RUNNING, TemplateView, find_template
+
+
+@dataclass(frozen=True)
+class DrawnQuestion:
+    """A question drawn for a topic of the blueprint, at the version that the form freezes."""
+
+    question_id: UUID
+    question_version: int
+    topic_id: UUID
+    parameters: Item
+
+
+_DRAW = text(
+    """
+    WITH RECURSIVE wanted AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:wanted AS jsonb)) AS w (topic_id uuid, items int)),
+    tree (root, id, depth) AS (
+        SELECT topic_id, topic_id, 0 FROM wanted
+        UNION ALL
+        SELECT tree.root, t.id, tree.depth + 1
+          FROM learning.topics t JOIN tree ON t.parent_id = tree.id WHERE tree.depth < 20),
+    nearest AS (
+        SELECT DISTINCT ON (id) id, root FROM tree ORDER BY id, depth),
+    seen AS (
+        SELECT i.question_id, count(*) AS times
+          FROM learning.exam_sessions s JOIN learning.exam_items i ON i.session_id = s.id
+         WHERE s.user_id = :user_id GROUP BY i.question_id),
+    ranked AS (
+        SELECT n.root, q.id, q.version, q.discrimination, q.location, q.difficulty,
+               count(*) OVER (PARTITION BY n.root) AS available,
+               row_number() OVER (
+                   PARTITION BY n.root
+                   ORDER BY coalesce(seen.times, 0),
+                            encode(sha256(convert_to(CAST(:session_id AS text) || ':' || q.id::text,
+                                                     'UTF8')), 'hex') COLLATE "C") AS place
+          FROM nearest n
+          JOIN learning.questions q ON q.topic_id = n.id
+          LEFT JOIN seen ON seen.question_id = q.id
+         WHERE q.status = 'ACTIVE' AND q.deleted_at IS NULL)
+    SELECT ranked.* FROM ranked JOIN wanted ON wanted.topic_id = ranked.root
+     WHERE ranked.place <= greatest(wanted.items, 1)
+    """
+)
+"""Least seen first, then by the draw key of forms.draw_key: the same session id draws the same
+form from the same bank and history. A question under two of the blueprint's topics counts for
+the nearer one.
+"""
+
+_FREEZE = text(
+    """
+    INSERT INTO learning.exam_items (session_id, position, question_id, question_version, topic_id,
+                                     discrimination, location)
+    SELECT :session_id, i.position, i.question_id, i.question_version, i.topic_id, i.a, i.b
+      FROM jsonb_to_recordset(CAST(:items AS jsonb))
+           AS i (position int, question_id uuid, question_version int, topic_id uuid,
+                 a numeric, b numeric)
+    """
+)
+
+
+def start(
+    session: Session, user_id: UUID, slug: str, *, time_factor: Decimal, now: datetime
+) -> UUID:
+    """Start a session of this template and return its id; its form and clock are fixed from here
+    on.
+
+    Raises NotFound (`template_not_found`), Conflict (`exam_already_running` with `session_id`,
+    `retake_too_early` with `available_from`, `attempts_used_up`), Unprocessable (`bank_too_small`,
+    naming each topic and what it lacks).
+    """
+    view = find_template(session, user_id, slug)
+    _close_expired(session, view, now=now)
+    _check_retake(view, now=now)
+    session_id = uuid7(now)
+    drawn = draw(session, user_id, session_id, view)
+    if not _insert_session(session, user_id, session_id, view, time_factor=time_factor, now=now):
+        running = session.scalar(
+            select(ExamSession.id).where(
+                ExamSession.user_id == user_id,
+                ExamSession.template_id == view.template.id,
+                ExamSession.status.in_(RUNNING),
+            )
+        )
+        raise _already_running(running)
+    _freeze(session, session_id, view.blueprint, drawn)
+    record_event(
+        session, "exam_started", now=now, user_id=user_id, exam_session_id=session_id, template=slug
+    )
+    return session_id
+
+
+def draw(
+    session: Session, user_id: UUID, session_id: UUID, view: TemplateView
+) -> list[DrawnQuestion]:
+    """The questions of a form, unordered.
+
+    Raises Unprocessable (`bank_too_small`) when a topic has too few.
+    """
+    wanted = view.blueprint.counts()
+    rows = session.execute(
+        _DRAW,
+        {
+            "wanted": json.dumps(
+                [{"topic_id": str(topic), "items": items} for topic, items in wanted.items()]
+            ),
+            "user_id": user_id,
+            "session_id": str(session_id),
+        },
+    ).all()
+    missing = shortfalls(wanted, {row.root: row.available for row in rows})
+    if missing:
+        raise _bank_too_small(view, missing)
+    return [
+        DrawnQuestion(
+            question_id=row.id,
+            question_version=row.version,
+            topic_id=row.root,
+            parameters=_parameters(row),
+        )
+        for row in rows
+        if row.place <= wanted[row.root]
+    ]
+
+
+def _parameters(row: Any) -> Item:
+    if row.discrimination is not None and row.location is not None:
+        return Item(float(row.discrimination), float(row.location))
+    return prior_from_difficulty(row.difficulty)
+
+
+def _bank_too_small(view: TemplateView, missing: Sequence[Shortfall[UUID]]) -> AppError:
+    names = {topic.id: topic for topic in view.topics}
+    errors = [
+        FieldError(
+            f"blueprint.topics.{names[gap.key].slug}",
+            "bank_too_small",
+            f"{names[gap.key].name}: {gap.wanted} questions are wanted, {gap.available} are there,"
+            f" {gap.wanted - gap.available} are missing.",
+        )
+        for gap in missing
+    ]
+    return Unprocessable(
+        "The question bank cannot fill this exam's blueprint.", code="bank_too_small", errors=errors
+    )
+
+
+def _close_expired(session: Session, view: TemplateView, *, now: datetime) -> None:
+    """A session whose time ran out a moment ago must not stand in the way until the job comes."""
+    if view.running_session_id is None:
+        return
+    if not submission.submit_if_expired(session, view.running_session_id):
+        raise _already_running(view.running_session_id)
+
+
+def _already_running(session_id: UUID | None) -> Conflict:
+    return Conflict(
+        "You are taking this exam already; finish or resume that session.",
+        code="exam_already_running",
+        session_id=session_id,
+    )
+
+
+def _check_retake(view: TemplateView, *, now: datetime) -> None:
+    if view.attempts_left == 0:
+        raise Conflict(
+            f"All {view.template.max_attempts} attempts are used up.", code="attempts_used_up"
+        )
+    available_from = view.wait_until(now)
+    if available_from is not None:
+        raise Conflict(
+            "This exam cannot be taken again yet.",
+            code="retake_too_early",
+            available_from=available_from,
+        )
+
+
+def _insert_session(
+    session: Session,
+    user_id: UUID,
+    session_id: UUID,
+    view: TemplateView,
+    *,
+    time_factor: Decimal,
+    now: datetime,
+) -> bool:
+    """Whether the session could be made: the partial unique index lets one run at a time."""
+    template = view.template
+    scoring = Scoring(
+        pass_percent=template.pass_percent,
+        scale_minimum=template.scale_minimum,
+        scale_maximum=template.scale_maximum,
+        pass_score=template.pass_score,
+        pass_theta=None if template.pass_theta is None else float(template.pass_theta),
+    )
+    statement = insert(ExamSession).values(
+        id=session_id,
+        user_id=user_id,
+        template_id=template.id,
+        status=ExamStatus.IN_PROGRESS,
+        scoring_mode=template.scoring_mode,
+        is_practice=template.is_practice,
+        blueprint=template.blueprint,
+        scoring=scoring.model_dump(mode="json"),
+        duration_minutes=template.duration_minutes,
+        time_factor=time_factor,
+        started_at=now,
+        deadline_at=now + duration(template.duration_minutes, time_factor),
+        pause_budget_seconds=template.pause_minutes * 60,
+    )
+    made = session.scalar(statement.on_conflict_do_nothing().returning(ExamSession.id))
+    return made is not None
+
+
+def _freeze(
+    session: Session, session_id: UUID, blueprint: Blueprint, drawn: Sequence[DrawnQuestion]
+) -> None:
+    form = sequence(
+        drawn,
+        session_id,
+        blueprint.sequence,
+        topic_order=[topic.topic_id for topic in blueprint.topics],
+    )
+    items = [
+        {
+            "position": position,
+            "question_id": str(question.question_id),
+            "question_version": question.question_version,
+            "topic_id": str(question.topic_id),
+            "a": question.parameters.a,
+            "b": question.parameters.b,
+        }
+        for position, question in enumerate(form, start=1)
+    ]
+    session.execute(_FREEZE, {"session_id": session_id, "items": json.dumps(items)})

@@ -1,0 +1,3 @@
+"""Other people's services, each with its local stand-in beside it. (Storage, e-mail and Stripe
+move in here.)
+"""

@@ -1,0 +1,3 @@
+"""What we tell people: the e-mail queue now; sending, in-app notifications and preferences join
+it here.
+"""

@@ -1,0 +1,212 @@
+"""Load the sample content and the demo accounts: once or again, with the same result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import yaml
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from local.content_files import (
+    CONTENT,
+    CourseContent,
+    ExamFile,
+    TopicFile,
+    course_folders,
+    read_course,
+)
+from studypack.accounts.passwords import hash_password
+from studypack.core.business_settings import set_business_setting
+from studypack.core.config import get_settings
+from studypack.core.database import transaction
+from studypack.courses.models import Course, Topic
+from studypack.exams.blueprint import Blueprint, TopicWeight
+from studypack.exams.models import ExamTemplate, ScoringMode
+from studypack.identity.models import Accommodation, Role, TimezoneHistory, User, UserProfile
+from studypack.questions.service import BankItem, ImportReport, import_questions
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Account:
+    """A demo account of accounts.yaml."""
+
+    email: str
+    password: str
+    first_name: str
+    last_name: str
+    role: Role
+    note: str
+    timezone: str = "UTC"
+    time_factor: Decimal = Decimal(1)
+
+
+def demo_accounts(root: Path = CONTENT) -> list[Account]:
+    """The demo accounts, for the seed and for whoever shows them."""
+    rows = yaml.safe_load((root / "accounts.yaml").read_text(encoding="utf-8"))
+    return [
+        Account(
+            **{
+                **row,
+                "role": Role(row["role"]),
+                "time_factor": Decimal(row.get("time_factor", "1")),
+            }
+        )
+        for row in rows
+    ]
+
+
+def seed(progress: Progress = lambda _line: None, *, root: Path = CONTENT) -> None:
+    """Load settings, accounts and every course folder; each in its own transaction.
+
+    Raises Unprocessable naming file and item, before anything of that course is written.
+    """
+    if get_settings().stage not in {"local", "test"}:
+        raise RuntimeError(f"demo accounts do not belong into stage {get_settings().stage}")
+    with transaction() as session:
+        settings = yaml.safe_load((root / "settings.yaml").read_text(encoding="utf-8"))
+        for key, value in settings.items():
+            set_business_setting(session, key, value)
+    with transaction() as session:
+        made = sum(_account(session, account) for account in demo_accounts(root))
+    progress(f"accounts: {made} created")
+    for folder in course_folders(root):
+        with transaction() as session:
+            report = load_course(session, read_course(folder))
+        progress(
+            f"{folder.name}: {report.created} questions created, {report.changed} changed,"
+            f" {report.unchanged} unchanged"
+        )
+
+
+def load_course(session: Session, content: CourseContent) -> ImportReport:
+    """Write a course with its topics, questions and exam templates; slugs and ids decide what is
+    the same.
+    """
+    course_id = _course(session, content)
+    topics: dict[str, UUID] = {}
+    _topics(session, course_id, None, content.course.topics, topics)
+    report = import_questions(
+        session,
+        [
+            BankItem(
+                source_id=question.id,
+                topic_id=topics[question.topic],
+                difficulty=question.difficulty,
+                content=question.content(content.course.slug),
+            )
+            for question in content.questions
+        ],
+    )
+    for exam in content.exams:
+        _exam(session, course_id, exam, topics)
+    session.flush()
+    return report
+
+
+def _account(session: Session, account: Account) -> bool:
+    exists = session.scalar(
+        select(User.id).where(
+            func.lower(User.email) == account.email.lower(), User.deleted_at.is_(None)
+        )
+    )
+    if exists is not None:
+        return False
+    user = User(
+        email=account.email,
+        password_hash=hash_password(account.password),
+        first_name=account.first_name,
+        last_name=account.last_name,
+        role=account.role,
+        timezone=account.timezone,
+        access_override=account.role is Role.ADMIN,
+        email_verified_at=func.now(),
+    )
+    session.add(user)
+    session.flush()
+    session.add(UserProfile(user_id=user.id))
+    session.add(TimezoneHistory(user_id=user.id, timezone=account.timezone))
+    if account.time_factor > 1:
+        session.add(
+            Accommodation(
+                user_id=user.id, time_factor=account.time_factor, reason="demo accommodation"
+            )
+        )
+    return True
+
+
+def _course(session: Session, content: CourseContent) -> UUID:
+    course = session.scalars(
+        select(Course).where(Course.slug == content.course.slug, Course.deleted_at.is_(None))
+    ).one_or_none()
+    if course is None:
+        course = Course(slug=content.course.slug)
+        session.add(course)
+    for name in ("title", "description", "difficulty", "disclaimer"):
+        setattr(course, name, getattr(content.course, name))
+    session.flush()
+    return course.id
+
+
+def _topics(
+    session: Session,
+    course_id: UUID,
+    parent_id: UUID | None,
+    topics: tuple[TopicFile, ...],
+    found: dict[str, UUID],
+) -> None:
+    for position, topic in enumerate(topics):
+        values: Mapping[str, Any] = {
+            "parent_id": parent_id,
+            "name": topic.name,
+            "description": topic.description,
+            "difficulty_level": topic.difficulty,
+            "position": position,
+        }
+        row = session.scalars(
+            select(Topic).where(Topic.course_id == course_id, Topic.slug == topic.slug)
+        ).one_or_none() or Topic(course_id=course_id, slug=topic.slug)
+        for name, value in values.items():
+            setattr(row, name, value)
+        session.add(row)
+        session.flush()
+        found[topic.slug] = row.id
+        _topics(session, course_id, row.id, topic.topics, found)
+
+
+def _exam(session: Session, course_id: UUID, exam: ExamFile, topics: Mapping[str, UUID]) -> None:
+    template = session.scalars(
+        select(ExamTemplate).where(
+            ExamTemplate.slug == exam.slug, ExamTemplate.deleted_at.is_(None)
+        )
+    ).one_or_none() or ExamTemplate(slug=exam.slug)
+    blueprint = Blueprint(
+        items=exam.items,
+        topics=tuple(TopicWeight(topic_id=topics[t.topic], weight=t.weight) for t in exam.topics),
+        sequence=exam.sequence,
+        shuffle_options=exam.shuffle_options,
+    )
+    scale = exam.scaled
+    template.course_id = course_id
+    template.title = exam.title
+    template.description = exam.description
+    template.duration_minutes = exam.duration_minutes
+    template.scoring_mode = ScoringMode(exam.scoring_mode)
+    template.blueprint = blueprint.model_dump(mode="json")
+    template.is_practice = exam.practice
+    template.pause_minutes = exam.pause_minutes
+    template.retake_after_hours = exam.retake_after_hours
+    template.max_attempts = exam.max_attempts
+    template.pass_percent = exam.pass_percent
+    template.scale_minimum = scale.minimum if scale else None
+    template.scale_maximum = scale.maximum if scale else None
+    template.pass_score = scale.pass_score if scale else None
+    template.pass_theta = Decimal(str(scale.pass_theta)) if scale else None
+    session.add(template)

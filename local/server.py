@@ -1,0 +1,301 @@
+"""Every API function on one port, with documentation, an overview and the mails' landing pages.
+
+What the gateway does on AWS is done here by the same template: which functions there are, and CORS.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+import yaml
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi_offline import FastAPIOffline
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.staticfiles import StaticFiles
+
+from local import openapi, template as sam
+from local.scheduler import CronState
+
+HOST = "127.0.0.1"
+OUTBOX_LIMIT = 100
+
+_HERE = Path(__file__).resolve().parent
+_CONTENT = _HERE / "content"
+_MEDIA_TYPES = {".svg", ".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp3", ".mp4", ".pdf"}
+# Nothing from elsewhere: the pages must work, and look the same, without a network.
+_PAGE_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'"
+)
+_MEDIA_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+
+
+class PortTakenError(RuntimeError):
+    """Another program listens on the wanted port."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What the home page shows."""
+
+    addresses: list[tuple[str, str, bool]]
+    """Name, address, whether it can be opened in a browser."""
+    accounts: list[dict[str, str]] = field(default_factory=list)
+    crons: list[dict[str, Any]] = field(default_factory=list)
+    queues: list[tuple[str, str]] = field(default_factory=list)
+    functions: list[tuple[str, str, str | None]] = field(default_factory=list)
+
+
+def build_app(template: sam.Template, overview: Callable[[], Overview]) -> FastAPI:
+    """The application of the local server; `overview` is asked anew for every view of the page."""
+    from studypack.core.config import get_settings
+
+    document = openapi.document(template)
+    app = FastAPIOffline(
+        title="StudyPack API",
+        docs_url="/docs",
+        redoc_url=None,  # its script shows a picture from another server
+        openapi_url="/openapi.json",
+        swagger_ui_parameters={
+            "validatorUrl": None,  # else Swagger shows a badge from another server
+            "persistAuthorization": True,
+            "docExpansion": "list",
+            "defaultModelsExpandDepth": 0,
+            "displayRequestDuration": True,
+            "tryItOutEnabled": True,
+        },
+    )
+    app.openapi = lambda: document  # type: ignore[method-assign]
+    app.include_router(_pages(overview), include_in_schema=False)
+    app.mount("/media", _Media(_CONTENT))
+    app.mount("", openapi.application(template))
+    app.add_middleware(_PageHeaders)
+    if template.cors is not None:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=sorted(get_settings().origins),
+            allow_methods=template.cors.methods,
+            allow_headers=template.cors.headers,
+            expose_headers=template.cors.exposed,
+            allow_credentials=template.cors.credentials,
+            max_age=template.cors.max_age_seconds,
+        )
+    # A page elsewhere whose name resolves to this machine must not read the outbox's tokens.
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
+    return app
+
+
+def _pages(overview: Callable[[], Overview]) -> APIRouter:
+    pages = Environment(
+        loader=FileSystemLoader(_HERE / "pages"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    router = APIRouter()
+
+    @router.get("/")
+    def home() -> HTMLResponse:
+        return HTMLResponse(pages.get_template("home.html").render(overview=overview()))
+
+    @router.get("/_local/status.json")
+    def status() -> JSONResponse:
+        return JSONResponse({"crons": overview().crons})
+
+    @router.get("/_local/outbox")
+    def outbox() -> HTMLResponse:
+        return HTMLResponse(
+            pages.get_template("outbox.html").render(mails=queued_mails(), limit=OUTBOX_LIMIT)
+        )
+
+    @router.get("/_local/outbox.json")
+    def outbox_json() -> JSONResponse:
+        return JSONResponse(queued_mails())
+
+    @router.get("/verify-email")
+    def verify_email() -> HTMLResponse:
+        return HTMLResponse(pages.get_template("verify-email.html").render())
+
+    @router.get("/reset-password")
+    def reset_password() -> HTMLResponse:
+        return HTMLResponse(pages.get_template("reset-password.html").render())
+
+    return router
+
+
+def queued_mails() -> list[dict[str, Any]]:
+    """The newest mails of the queue, newest first."""
+    from sqlalchemy import select
+
+    from studypack.core.database import read_session
+    from studypack.identity.models import User
+    from studypack.notifications.models import QueuedEmail
+
+    with read_session() as session:
+        rows = session.execute(
+            select(QueuedEmail, User.email)
+            .join(User, User.id == QueuedEmail.user_id)
+            .order_by(QueuedEmail.id.desc())
+            .limit(OUTBOX_LIMIT)
+        ).all()
+    return [
+        {
+            "id": str(mail.id),
+            "template": str(mail.template),
+            "to": mail.to_address or address,
+            "status": str(mail.status),
+            "link": _web_link(mail.data.get("link")),
+            "data": mail.data,
+            "created_at": shown(mail.created_at),
+        }
+        for mail, address in rows
+    ]
+
+
+def _web_link(link: Any) -> str | None:
+    return link if isinstance(link, str) and link.startswith(("http://", "https://")) else None
+
+
+def shown(moment: datetime) -> str:
+    """A time for people, in this machine's zone."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def cron_rows(states: list[CronState]) -> list[dict[str, Any]]:
+    """Scheduled jobs as the page and its JSON show them."""
+    return [
+        {
+            "name": state.name,
+            "expression": state.expression,
+            "next_run": shown(state.next_run) if state.next_run else None,
+            "last_run": shown(state.last_run.at) if state.last_run else None,
+            "last_result": state.last_run.summary if state.last_run else None,
+            "failed": bool(state.last_run and state.last_run.error),
+        }
+        for state in states
+    ]
+
+
+def function_rows(template: sam.Template) -> list[tuple[str, str, str | None]]:
+    """Functions with what they serve and their health check, for the page."""
+    rows: list[tuple[str, str, str | None]] = []
+    for function in template.functions:
+        paths = [route.path for route in function.routes if "{" not in route.path]
+        health = next((path for path in paths if path.startswith("/api/health/")), None)
+        if function.routes:
+            served = ", ".join(path for path in paths if path != health)
+        else:
+            schedules = [schedule.expression for schedule in function.schedules]
+            served = ", ".join([*schedules, *(source.queue for source in function.sources)])
+        rows.append((function.name, served, health))
+    return rows
+
+
+def demo_accounts(path: Path = _CONTENT / "accounts.yaml") -> list[dict[str, str]]:
+    """The seeded logins; none when the file is not there."""
+    if not path.is_file():
+        return []
+    keys = ("email", "password", "role", "first_name", "last_name", "note")
+    accounts = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+    return [{key: str(account.get(key) or "") for key in keys} for account in accounts]
+
+
+class _Media(StaticFiles):
+    """Files of the sample courses: `<course>/<file>` is content/<course>/media/<file>, read-only."""
+
+    def __init__(self, content: Path) -> None:
+        super().__init__(directory=content)
+
+    def lookup_path(self, path: str) -> tuple[str, Any]:
+        parts = Path(path).parts
+        if len(parts) != 2 or Path(path).suffix.lower() not in _MEDIA_TYPES:
+            return "", None
+        # StaticFiles itself refuses what leads out of its directory, links included.
+        return super().lookup_path(str(Path(parts[0], "media", parts[1])))
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Content-Security-Policy"] = _MEDIA_POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
+class _PageHeaders:
+    """Headers of our own pages; the API sets its own."""
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(("/api/", "/media/")):
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message["headers"],
+                    (b"content-security-policy", _PAGE_POLICY.encode()),
+                    (b"referrer-policy", b"no-referrer"),  # addresses carry tokens
+                ]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+def listen(port: int | None, *, preferred: int, tries: int = 20) -> socket.socket:
+    """Take a loopback port: the given one (0: any), else the preferred one or the next free one.
+
+    Raises PortTakenError when the port that was asked for is not free.
+    """
+    candidates = range(preferred, preferred + tries) if port is None else (port,)
+    for candidate in candidates:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, candidate))
+            listener.listen(128)
+        except OSError:
+            listener.close()
+            continue
+        return listener
+    if port is None:
+        raise PortTakenError(f"no port from {preferred} to {preferred + tries - 1} is free")
+    raise PortTakenError(f"port {port} is taken or not allowed: choose another with --port")
+
+
+@contextmanager
+def serving(app: FastAPI, listener: socket.socket, *, access_log: bool = False) -> Iterator[None]:
+    """Serve an application in a thread on a listening socket; requests under way finish at the end."""
+    config = uvicorn.Config(
+        app,
+        log_level="info" if access_log else "warning",
+        access_log=access_log,
+        lifespan="off",
+        timeout_graceful_shutdown=5,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listener],), name="http", daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        thread.join(0.01)
+    if not server.started:
+        raise RuntimeError("the HTTP server did not start; its log says why")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
