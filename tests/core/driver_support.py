@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-PASSWORD = "loopback only"  # noqa: S105 # of a server that lives as long as the test session
+PASSWORD = "loopback only"  # of a server that lives as long as the test session
 USER = "postgres"
 SETTINGS = {
     "fsync": "off",
@@ -42,7 +42,7 @@ class Server:
 
     port: int
 
-    def arguments(self, **more: Any) -> dict[str, Any]:  # noqa: ANN401 # pg8000's own arguments
+    def arguments(self, **more: Any) -> dict[str, Any]:  # pg8000's own arguments
         """Return pg8000's arguments for a plain connection, with `more` added or replaced."""
         plain = {
             "host": "127.0.0.1",
@@ -72,16 +72,16 @@ def running_server(directory: Path) -> Iterator[Server]:
     as_user = {"check": True, "capture_output": True, "cwd": directory, **user}
     secured = ["-U", USER, "--auth=scram-sha-256", f"--pwfile={password}"]
     quick = ["--no-sync", "--no-locale", "--encoding=UTF8", "--no-instructions"]
-    subprocess.run([f"{binaries}/initdb", "-D", data, *secured, *quick], **as_user)  # noqa: S603
+    subprocess.run([f"{binaries}/initdb", "-D", data, *secured, *quick], **as_user)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     options = " ".join(f"-c {name}='{value}'" for name, value in SETTINGS.items())
     control = [f"{binaries}/pg_ctl", "-D", data, "-l", f"{directory}/log", "-w"]
-    subprocess.run([*control, "-o", f"{options} -p {port}", "start"], **as_user)  # noqa: S603
+    subprocess.run([*control, "-o", f"{options} -p {port}", "start"], **as_user)
     try:
         yield Server(port)
     finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], **as_user)  # noqa: S603
+        subprocess.run([*control, "-m", "immediate", "stop"], **as_user)
 
 
 def write_certificate(key_file: Path) -> bytes:
@@ -150,7 +150,7 @@ class _Threads(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def _listening(handle: Any) -> Iterator[int]:  # noqa: ANN401 # a function of one socket
+def _listening(handle: Any) -> Iterator[int]:  # a function of one socket
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             handle(self.request)
@@ -237,7 +237,7 @@ def rotating_pooler(server: Server, size: int = 2) -> Iterator[int]:
             backend.close()
 
 
-def _relay(data: bytes, backend: Any, client: socket.socket) -> bytes:  # noqa: ANN401 # pg8000's
+def _relay(data: bytes, backend: Any, client: socket.socket) -> bytes:  # pg8000's
     """Pass on one flush and its whole answer, and return the transaction's status after it."""
     backend._sock.write(data)
     backend._sock.flush()

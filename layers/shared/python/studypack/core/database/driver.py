@@ -19,7 +19,7 @@ say goodbye; only then is `ping()` worth its round trip. A read in autocommit is
 `execution_options(isolation_level="AUTOCOMMIT")`: going there and back costs no round trip here.
 """
 
-# ruff: noqa: N802 (pg8000 calls its handlers handle_MESSAGE)
+# ruff: noqa: N802 (pg8000 calls its handlers handle_MESSAGE, each with data and context)
 
 import re
 import select
