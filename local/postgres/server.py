@@ -321,6 +321,8 @@ def _spawn(
         )
     finally:
         os.close(log)
+    for earlier in [child for child in _children.values() if child.poll() is not None]:
+        del _children[earlier.pid]
     _children[process.pid] = process
     return begin, process
 

@@ -14,10 +14,12 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from pg8000.exceptions import InterfaceError
 
 from local import postgres
 from local.postgres.__main__ import main
@@ -31,6 +33,14 @@ AS_ROOT = os.geteuid() == 0
 def state(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "a checkout with spaces" / ".local"
     yield folder
+    postgres.remove(folder)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster for the tests that leave it as it is; each uses databases of its own name."""
+    folder = tmp_path_factory.mktemp("shared") / ".local"
+    yield start(folder)
     postgres.remove(folder)
 
 
@@ -68,16 +78,15 @@ def kill_hard(cluster: Cluster) -> None:
     os.kill(cluster.pid, signal.SIGKILL)
 
 
-def test_a_first_start_gives_postgresql_18_on_loopback_only(state: Path) -> None:
-    cluster = start(state)
-    assert str(value(cluster, "SHOW server_version")).startswith("18.")
-    assert value(cluster, "SHOW listen_addresses") == "127.0.0.1"
-    assert value(cluster, "SHOW unix_socket_directories") == ""
-    assert value(cluster, "SELECT datlocprovider::text || datlocale FROM pg_database LIMIT 1") == (
+def test_a_first_start_gives_postgresql_18_on_loopback_only(shared: Cluster) -> None:
+    assert str(value(shared, "SHOW server_version")).startswith("18.")
+    assert value(shared, "SHOW listen_addresses") == "127.0.0.1"
+    assert value(shared, "SHOW unix_socket_directories") == ""
+    assert value(shared, "SELECT datlocprovider::text || datlocale FROM pg_database LIMIT 1") == (
         "bC.UTF-8"
     )
-    assert value(cluster, "SHOW timezone") == "UTC"
-    assert value(cluster, "SELECT now() AT TIME ZONE 'Asia/Kathmandu' > 'epoch'") is True
+    assert value(shared, "SHOW timezone") == "UTC"
+    assert value(shared, "SELECT now() AT TIME ZONE 'Asia/Kathmandu' > 'epoch'") is True
 
 
 def test_data_port_and_passwords_survive_a_restart(state: Path) -> None:
@@ -97,12 +106,11 @@ def test_data_port_and_passwords_survive_a_restart(state: Path) -> None:
     assert value(second, "SELECT answer FROM fact", "kept") == 42
 
 
-def test_a_running_cluster_is_used_again(state: Path) -> None:
-    first = start(state)
-    assert start(state).pid == first.pid
-    found = postgres.status(state)
+def test_a_running_cluster_is_used_again(shared: Cluster) -> None:
+    assert start(shared.state).pid == shared.pid
+    found = postgres.status(shared.state)
     assert found is not None
-    assert found.pid == first.pid
+    assert found.pid == shared.pid
 
 
 def test_status_changes_nothing_where_there_is_no_cluster(tmp_path: Path) -> None:
@@ -111,15 +119,14 @@ def test_status_changes_nothing_where_there_is_no_cluster(tmp_path: Path) -> Non
     assert not (tmp_path / "nothing").exists()
 
 
-def test_only_the_owner_of_the_checkout_can_read_passwords_and_data(state: Path) -> None:
-    cluster = start(state)
-    secrets = state / "postgres.secrets.json"
+def test_only_the_owner_of_the_checkout_can_read_passwords_and_data(shared: Cluster) -> None:
+    secrets = shared.state / "postgres.secrets.json"
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
-    assert stat.S_IMODE(cluster.data_directory.stat().st_mode) == 0o700
-    assert stat.S_IMODE(cluster.data_directory.parent.stat().st_mode) & 0o007 == 0
-    assert cluster.password not in repr(cluster)
-    arguments = subprocess.check_output(["ps", "-ww", "-o", "args=", "-p", str(cluster.pid)])
-    assert cluster.password.encode() not in arguments
+    assert stat.S_IMODE(shared.data_directory.stat().st_mode) == 0o700
+    assert stat.S_IMODE(shared.data_directory.parent.stat().st_mode) & 0o007 == 0
+    assert shared.password not in repr(shared)
+    arguments = subprocess.check_output(["ps", "-ww", "-o", "args=", "-p", str(shared.pid)])
+    assert shared.password.encode() not in arguments
 
 
 def test_a_wrong_password_is_refused(state: Path) -> None:
@@ -145,11 +152,10 @@ def test_a_durable_cluster_keeps_every_safety_on(state: Path) -> None:
         assert value(cluster, f"SHOW {setting}") == "on"
 
 
-def test_a_test_cluster_skips_fsync_and_is_refused_to_those_who_need_it(state: Path) -> None:
-    cluster = start(state)
-    assert value(cluster, "SHOW fsync") == "off"
+def test_a_test_cluster_skips_fsync_and_is_refused_to_those_who_need_it(shared: Cluster) -> None:
+    assert value(shared, "SHOW fsync") == "off"
     with pytest.raises(postgres.PostgresError, match="without fsync"):
-        postgres.start(state)
+        postgres.start(shared.state)
 
 
 def test_settings_of_the_caller_reach_the_server(state: Path) -> None:
@@ -246,6 +252,8 @@ def test_committed_rows_survive_a_kill_and_the_stale_pid_file_is_no_obstacle(sta
     session.run("CREATE TABLE fact AS SELECT 42 AS answer")
     kill_hard(cluster)
     again = postgres.start(state)
+    with suppress(InterfaceError, OSError):
+        session.close()
     assert again.pid != cluster.pid
     assert value(again, "SELECT answer FROM fact") == 42
 
@@ -291,10 +299,9 @@ def test_a_taken_port_that_the_caller_fixed_is_an_error(state: Path) -> None:
             start(state, port=port)
 
 
-def test_another_port_than_the_running_servers_is_an_error(state: Path) -> None:
-    cluster = start(state)
-    with pytest.raises(postgres.PostgresError, match=f"already runs on port {cluster.port}"):
-        start(state, port=cluster.port + 1)
+def test_another_port_than_the_running_servers_is_an_error(shared: Cluster) -> None:
+    with pytest.raises(postgres.PostgresError, match=f"already runs on port {shared.port}"):
+        start(shared.state, port=shared.port + 1)
 
 
 def test_data_of_another_major_version_is_left_alone_and_explained(state: Path) -> None:
@@ -410,45 +417,44 @@ def test_the_command_line_tells_stops_and_removes(
     assert not cluster.data_directory.exists()
 
 
-def test_a_database_has_its_extensions_and_an_owner_without_privileges(state: Path) -> None:
-    cluster = start(state)
-    url = postgres.ensure_database(cluster, "app")
-    assert postgres.ensure_database(cluster, "app") == url
+def test_a_database_has_its_extensions_and_an_owner_without_privileges(shared: Cluster) -> None:
+    url = postgres.ensure_database(shared, "app")
+    assert postgres.ensure_database(shared, "app") == url
     assert url.startswith("postgresql://studypack:")
-    assert cluster.password not in url
+    assert shared.password not in url
     extensions = "SELECT string_agg(extname, ' ' ORDER BY extname) FROM pg_extension"
-    assert value(cluster, extensions, "app") == "pg_trgm plpgsql vector"
-    assert value(cluster, "SELECT '[1,2]'::vector <-> '[1,4]'", "app") == 2
+    assert value(shared, extensions, "app") == "pg_trgm plpgsql vector"
+    assert value(shared, "SELECT '[1,2]'::vector <-> '[1,4]'", "app") == 2
     owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'app'"
-    assert value(cluster, owner) == "studypack"
+    assert value(shared, owner) == "studypack"
     powers = "SELECT rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = "
-    assert value(cluster, f"{powers} 'studypack'") is False
+    assert value(shared, f"{powers} 'studypack'") is False
 
 
-def test_a_clone_has_the_templates_rows_and_lives_its_own_life(state: Path) -> None:
-    cluster = start(state)
-    postgres.ensure_database(cluster, "template_app")
-    connection = connect(cluster, "template_app")
+def test_a_clone_has_the_templates_rows_and_lives_its_own_life(shared: Cluster) -> None:
+    postgres.ensure_database(shared, "template_app")
+    connection = connect(shared, "template_app")
     connection.run("CREATE TABLE fact AS SELECT 42 AS answer")
     connection.close()
-    url = postgres.clone_database(cluster, "template_app", "copy")
-    assert url == postgres.database_url(cluster, "copy")
-    assert value(cluster, "SELECT answer FROM fact", "copy") == 42
-    open_session = connect(cluster, "copy")
-    postgres.drop_database(cluster, "copy")
-    postgres.drop_database(cluster, "copy")
+    url = postgres.clone_database(shared, "template_app", "copy")
+    assert url == postgres.database_url(shared, "copy")
+    assert value(shared, "SELECT answer FROM fact", "copy") == 42
+    open_session = connect(shared, "copy")
+    postgres.drop_database(shared, "copy")
+    postgres.drop_database(shared, "copy")
     with pytest.raises(Exception, match=r"terminating|network|closed"):
         open_session.run("SELECT 1")
-    assert value(cluster, "SELECT answer FROM fact", "template_app") == 42
+    with suppress(InterfaceError, OSError):
+        open_session.close()
+    assert value(shared, "SELECT answer FROM fact", "template_app") == 42
 
 
-def test_cloning_a_missing_template_or_onto_a_taken_name_is_explained(state: Path) -> None:
-    cluster = start(state)
-    postgres.ensure_database(cluster, "app")
+def test_cloning_a_missing_template_or_onto_a_taken_name_is_explained(shared: Cluster) -> None:
+    postgres.ensure_database(shared, "taken")
     with pytest.raises(postgres.PostgresError, match=r"clone nothing as copy: .*not exist"):
-        postgres.clone_database(cluster, "nothing", "copy")
+        postgres.clone_database(shared, "nothing", "copy")
     with pytest.raises(postgres.PostgresError, match="already exists"):
-        postgres.clone_database(cluster, "app", "app")
+        postgres.clone_database(shared, "taken", "taken")
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "a-b", 'a"b', "1a", "a" * 64])
