@@ -9,7 +9,6 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,21 +88,23 @@ def main(arguments: list[str] | None = None) -> int:
         "--event", type=Path, help="JSON file with the event; else the function's sample event"
     )
     parser.add_argument(
-        "--state", type=Path, default=Path(".local"), help="folder of the local database"
+        "--state", type=Path, default=sam.ROOT / ".local", help="folder of the local database"
     )
     given = parser.parse_args(arguments)
     try:
         function = sam.read().function(given.name)
-        path = given.event or sample_event(function)
-        event = json.loads(path.read_text(encoding="utf-8"))
-    except (LookupError, OSError, json.JSONDecodeError) as error:
-        message = error.args[0] if isinstance(error, LookupError) else f"{given.event}: {error}"
-        sys.stderr.write(f"{message}\n")
+    except LookupError as error:
+        sys.stderr.write(f"{error.args[0]}\n")
         return 2
-    from local import stack  # its imports are not needed to say that a name is unknown
+    path = given.event or sample_event(function)
+    try:
+        event = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"the event {path} cannot be read: {error}\n")
+        return 2
+    from local.stack import database  # its imports are slow, and `stack` needs this module
 
-    with ExitStack() as surroundings:
-        surroundings.enter_context(stack.database(given.state))
+    with database(given.state):
         result = call(function, event)
     print(json.dumps(result, indent=2, default=str, ensure_ascii=False))
     return 0

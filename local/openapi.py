@@ -23,20 +23,20 @@ PATH = sam.ROOT / "docs" / "openapi.json"
 DESCRIPTION = """\
 The backend of StudyPack, a paid learning and exam-prep platform.
 
-**Signing in.** `POST /api/auth/login` sets the cookie `studypack_session` for browsers and returns the
-same token for `Authorization: Bearer`. A write with the cookie needs an `Origin` that is allowed.
+**Signing in.** `POST /api/auth/login` sets the cookie `studypack_session` for browsers and returns
+the same token for `Authorization: Bearer`. A write with the cookie needs an allowed `Origin`.
 
-**Errors** are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem documents
-(`application/problem+json`) with a stable `code`; `errors` names the fields at fault. Somebody else's
-row is a 404; a missing entitlement a 402 that names the features; 429 and 503 carry `Retry-After`.
+**Errors** are problem documents (RFC 9457, `application/problem+json`) with a stable `code`;
+`errors` names the fields at fault. Somebody else's row is a 404; a missing entitlement a 402 that
+names the features; 429 and 503 carry `Retry-After`.
 
 **Lists** are `{"items": [...], "next_cursor": null | "..."}`: ask again with `cursor=next_cursor`.
 
-**Times** are ISO 8601 in UTC. Answers with a deadline also carry `server_now`, so that a client with a
-wrong clock can still count down.
+**Times** are ISO 8601 in UTC. Answers with a deadline also carry `server_now`, so that a client
+with a wrong clock can still count down.
 
-**Repeating.** POSTs that start something costly take an `Idempotency-Key`: the same key with the same
-input gets the first answer again, the same key with other input is refused.
+**Repeating.** POSTs that start something costly take an `Idempotency-Key`: the same key with the
+same input gets the first answer again, the same key with other input is refused.
 """
 
 TAGS = {
@@ -82,7 +82,7 @@ def routes_of(router: APIRouter) -> Iterator[tuple[str, str, Dependant]]:
     for context in iter_route_contexts(router.routes):
         if isinstance(context.original_route, APIRoute):
             for method in sorted(context.methods or ()):
-                yield method, context.path_format, context.dependant
+                yield method, str(context.path_format), context.dependant
 
 
 def application(template: sam.Template) -> FastAPI:

@@ -1,8 +1,8 @@
 """Runs the scheduled functions as EventBridge Scheduler would, by the template's own expressions.
 
 Understood: `rate(N minutes|hours|days)` and the six-field `cron(...)` with lists, ranges, steps,
-names, `?`, `L`, `L-n`, `nW`, `LW`, `nL` and `d#n`, in any time zone. Not supported, and refused with a
-message: `at(...)`, flexible time windows, start and end dates.
+names, `?`, `L`, `L-n`, `nW`, `LW`, `nL` and `d#n`, in any time zone. Not supported, and refused
+with a message: `at(...)`, flexible time windows, start and end dates.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import-untyped]
-from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
-from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
-from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 
 from local import template as sam
 from local.invoke import call

@@ -5,9 +5,10 @@ What the gateway does on AWS is done here by the same template: which functions 
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-import yaml
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi_offline import FastAPIOffline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -24,8 +24,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
-from local import openapi, template as sam
+from local import openapi
+from local import template as sam
 from local.scheduler import CronState
+from local.seed import Account
 
 HOST = "127.0.0.1"
 OUTBOX_LIMIT = 100
@@ -51,7 +53,7 @@ class Overview:
 
     addresses: list[tuple[str, str, bool]]
     """Name, address, whether it can be opened in a browser."""
-    accounts: list[dict[str, str]] = field(default_factory=list)
+    accounts: Sequence[Account] = ()
     crons: list[dict[str, Any]] = field(default_factory=list)
     queues: list[tuple[str, str]] = field(default_factory=list)
     functions: list[tuple[str, str, str | None]] = field(default_factory=list)
@@ -202,17 +204,8 @@ def function_rows(template: sam.Template) -> list[tuple[str, str, str | None]]:
     return rows
 
 
-def demo_accounts(path: Path = _CONTENT / "accounts.yaml") -> list[dict[str, str]]:
-    """The seeded logins; none when the file is not there."""
-    if not path.is_file():
-        return []
-    keys = ("email", "password", "role", "first_name", "last_name", "note")
-    accounts = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-    return [{key: str(account.get(key) or "") for key in keys} for account in accounts]
-
-
 class _Media(StaticFiles):
-    """Files of the sample courses: `<course>/<file>` is content/<course>/media/<file>, read-only."""
+    """Files of the sample courses: `<course>/<file>` is content/<course>/media/<file>."""
 
     def __init__(self, content: Path) -> None:
         super().__init__(directory=content)
@@ -277,15 +270,16 @@ def listen(port: int | None, *, preferred: int, tries: int = 20) -> socket.socke
 
 @contextmanager
 def serving(app: FastAPI, listener: socket.socket, *, access_log: bool = False) -> Iterator[None]:
-    """Serve an application in a thread on a listening socket; requests under way finish at the end."""
+    """Serve in a thread on a listening socket; requests under way may finish at the end."""
     config = uvicorn.Config(
         app,
-        log_level="info" if access_log else "warning",
+        log_config=None,  # whoever starts us decides what is logged where
         access_log=access_log,
         lifespan="off",
         timeout_graceful_shutdown=5,
         server_header=False,
     )
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), name="http", daemon=True)
     thread.start()

@@ -9,7 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from local import template as sam
 from local.scheduler import Crons, LastRun, ScheduleError, next_after, trigger
@@ -116,9 +117,7 @@ def test_a_wrong_expression_is_refused_with_its_reason(expression: str, message:
         trigger(schedule(expression))
 
 
-@given(
-    st.integers(0, 59), st.integers(0, 23), st.integers(0, 3_000_000).map(lambda m: m * 61)
-)
+@given(st.integers(0, 59), st.integers(0, 23), st.integers(0, 3_000_000).map(lambda m: m * 61))
 def test_next_times_always_lie_ahead_and_a_day_apart(minute: int, hour: int, offset: int) -> None:
     start = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=offset)
     daily = schedule(f"cron({minute} {hour} * * ? *)")

@@ -171,9 +171,7 @@ def test_every_function_has_a_sample_event() -> None:
     from local.invoke import sample_event
 
     missing = [
-        function.name
-        for function in sam.read().functions
-        if not sample_event(function).is_file()
+        function.name for function in sam.read().functions if not sample_event(function).is_file()
     ]
     assert missing == []
 

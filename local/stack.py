@@ -1,0 +1,188 @@
+"""The whole system on one machine, put up and taken down in order.
+
+with stack.running(state=Path(".local")) as local:
+    httpx.get(f"{local.base_url}/api/config")
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import make_url
+
+from local import aws, environment, migrate, postgres
+from local import template as sam
+from local.queues import Queues
+from local.scheduler import Crons
+
+if TYPE_CHECKING:
+    from local.server import Overview
+
+STATE = sam.ROOT / ".local"
+DATABASE = "studypack"
+PREFERRED_PORT = 8000
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1", None}
+
+Step = Callable[[str], AbstractContextManager[Callable[[str], None]]]
+"""Told what begins; gives a function that takes details, and is left when the step has ended."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What runs, and where."""
+
+    base_url: str
+    database_url: str
+    aws_endpoint_url: str
+    template: sam.Template
+    crons: Crons
+    queues: Queues
+
+    @property
+    def addresses(self) -> list[tuple[str, str, bool]]:
+        """Name, address and whether a browser can open it; the database without its password."""
+        database = make_url(self.database_url).render_as_string(hide_password=True)
+        return [
+            ("Overview", f"{self.base_url}/", True),
+            ("API", f"{self.base_url}/api", False),
+            ("Documentation", f"{self.base_url}/docs", True),
+            ("OpenAPI", f"{self.base_url}/openapi.json", True),
+            ("Outbox", f"{self.base_url}/_local/outbox", True),
+            ("PostgreSQL", database, False),
+            ("AWS: S3, SQS, SES, secrets", self.aws_endpoint_url, False),
+        ]
+
+
+def _silently(_title: str) -> AbstractContextManager[Callable[[str], None]]:
+    return nullcontext(lambda _detail: None)
+
+
+@contextmanager
+def running(
+    *,
+    port: int | None = 0,
+    state: Path = STATE,
+    crons: bool = True,
+    durable: bool = True,
+    database_url: str | None = None,
+    access_log: bool = False,
+    step: Step = _silently,
+) -> Iterator[Stack]:
+    """Run everything; leaving the block stops it in order, data stays.
+
+    `port` 0 is any free one, None the usual one or the next after it. `database_url` (or
+    DATABASE_URL) replaces the embedded PostgreSQL, AWS_ENDPOINT_URL the stand-ins.
+    Raises PortTakenError, PostgresError.
+    """
+    from local import server  # imports FastAPI and uvicorn, which `migrate` and `invoke` don't need
+
+    template = sam.read()
+    jobs = Crons(template)
+    with ExitStack() as parts:
+        listener = parts.enter_context(server.listen(port, preferred=PREFERRED_PORT))
+        base_url = f"http://{server.HOST}:{listener.getsockname()[1]}"
+        with step("AWS stand-ins") as detail:
+            endpoint = os.environ.get("AWS_ENDPOINT_URL") or parts.enter_context(aws.running())
+            detail(endpoint)
+        url = parts.enter_context(
+            database(
+                state,
+                durable=durable,
+                url=database_url,
+                web_base_url=base_url,
+                aws_endpoint_url=endpoint,
+                step=step,
+            )
+        )
+        _seed_unless_elsewhere(url, step)
+        with step("Queues") as detail:
+            aws.create_resources(template, endpoint)
+            queues = Queues(template, aws.client("sqs", endpoint))
+            queues.start()
+            parts.callback(queues.stop)
+            detail(f"{len(queues.mappings)} with a worker")
+        local = Stack(base_url, url, endpoint, template, jobs, queues)
+        if crons:
+            with step("Scheduler") as detail:
+                jobs.start(datetime.now(UTC))
+                parts.callback(jobs.stop)
+                detail(f"{len(jobs.states())} jobs")
+        with step("HTTP server") as detail:
+            app = server.build_app(template, lambda: _overview(local))
+            parts.enter_context(server.serving(app, listener, access_log=access_log))
+            detail(base_url)
+        yield local
+
+
+@contextmanager
+def database(
+    state: Path = STATE,
+    *,
+    durable: bool = True,
+    url: str | None = None,
+    web_base_url: str | None = None,
+    aws_endpoint_url: str | None = None,
+    step: Step = _silently,
+) -> Iterator[str]:
+    """The database with the newest schema and an environment for it; yields its URL.
+
+    A PostgreSQL that was running already goes on running afterwards. One on another machine
+    is not migrated: whoever wants that says `python -m local migrate`.
+    """
+    with ExitStack() as parts:
+        url = url or os.environ.get("DATABASE_URL")
+        if url is None:
+            with step("PostgreSQL") as detail:
+                cluster = parts.enter_context(postgres.running(state, durable=durable))
+                url = postgres.ensure_database(cluster, DATABASE)
+                detail(f"port {cluster.port}")
+        parts.enter_context(
+            environment.applied(
+                environment.variables(
+                    database_url=url,
+                    web_base_url=web_base_url or f"http://127.0.0.1:{PREFERRED_PORT}",
+                    aws_endpoint_url=aws_endpoint_url,
+                    given=os.environ,
+                )
+            )
+        )
+        if is_here(url):
+            with step("Schema") as detail:
+                migrate.upgrade(url)
+                detail(migrate.head())
+        yield url
+
+
+def is_here(url: str) -> bool:
+    """Whether a database is on this machine."""
+    return make_url(url).host in _LOOPBACK
+
+
+def _seed_unless_elsewhere(url: str, step: Step) -> None:
+    """Load the sample content; logins with public passwords stay out of a database elsewhere."""
+    with step("Sample content") as detail:
+        if is_here(url):
+            from local.seed import seed
+
+            seed(detail)
+        else:
+            detail("not loaded: the database is on another machine")
+
+
+def _overview(local: Stack) -> Overview:
+    from local import seed, server
+
+    return server.Overview(
+        addresses=local.addresses,
+        accounts=seed.demo_accounts() if is_here(local.database_url) else (),
+        crons=server.cron_rows(local.crons.states()),
+        queues=[(mapping.source.queue, mapping.function.name) for mapping in local.queues.mappings],
+        functions=server.function_rows(local.template),
+    )
