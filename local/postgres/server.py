@@ -213,7 +213,7 @@ def _has_process(home: Home, postmaster: Postmaster) -> bool:
             return os.fsencode(home.data) in (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             return False
-    listed = subprocess.run(  # noqa: S603 - fixed program, a number
+    listed = subprocess.run(
         ["/bin/ps", "-ww", "-o", "command=", "-p", str(postmaster.pid)],
         capture_output=True,
         text=True,
@@ -259,7 +259,7 @@ def _run_initdb(
             stream.write(password.encode() + b"\n")
         if home.account is not None:
             os.fchown(reader, home.account.uid, home.account.gid)  # it reopens /dev/stdin
-        return subprocess.run(  # noqa: S603 - our own binary and arguments
+        return subprocess.run(
             [
                 *(home.binary("initdb"), "-D", data, "-U", SUPERUSER, "--pwfile=/dev/stdin"),
                 *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"),
@@ -311,7 +311,7 @@ def _spawn(
     log = os.open(home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         begin = os.fstat(log).st_size
-        process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
+        process = subprocess.Popen(
             [home.binary("postgres"), "-D", home.data, *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
