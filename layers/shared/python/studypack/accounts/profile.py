@@ -26,7 +26,7 @@ def get_me(session: Session, user_id: UUID) -> tuple[User, UserProfile]:
         .join(UserProfile, UserProfile.user_id == User.id)
         .where(User.id == user_id)
     ).one()
-    return row.tuple()
+    return row[0], row[1]
 
 
 def update_me(

@@ -41,7 +41,7 @@ def search(session: Session, words: str | None, page: PageParams) -> Sequence[Ac
         )
     if page.after is not None:
         query = query.where(User.id < page.after)
-    return [Account(*row.tuple()) for row in session.execute(query)]
+    return [Account(row[0], row[1]) for row in session.execute(query)]
 
 
 def get(session: Session, user_id: UUID) -> Account:
@@ -52,7 +52,7 @@ def get(session: Session, user_id: UUID) -> Account:
     row = session.execute(_accounts().where(User.id == user_id)).one_or_none()
     if row is None:
         raise NotFound("There is no such user.", code="user_not_found")
-    return Account(*row.tuple())
+    return Account(row[0], row[1])
 
 
 def grant_accommodation(
@@ -102,7 +102,7 @@ def grant_accommodation(
     return Account(user, granted)
 
 
-def _accounts() -> Select[tuple[User, Accommodation | None]]:
+def _accounts() -> Select[User, Accommodation]:
     return (
         select(User, Accommodation)
         .outerjoin(

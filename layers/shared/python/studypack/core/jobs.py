@@ -88,10 +88,11 @@ def job(name: str) -> Callable[[Callable[[Run], None]], Handler]:
                 **run.counts,
             }
             logger.info("job done", extra=report)
-            metrics.add_dimension("job", name)
+            metrics.add_dimension(name="job", value=name)
             metrics.add_metric("JobProcessed", MetricUnit.Count, run.processed)
             metrics.add_metric("JobSeconds", MetricUnit.Seconds, seconds)
             metrics.flush_metrics()
+            metrics.clear_metrics()
             return report
 
         handler.__doc__ = work.__doc__

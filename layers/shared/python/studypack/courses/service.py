@@ -29,15 +29,16 @@ _RECORD_MASTERY = text(
     INSERT INTO learning.topic_mastery AS m
            (id, user_id, topic_id, mastery_score, evidence, last_updated)
     SELECT e.id, :user_id, e.topic_id,
-           (:prior * :prior_evidence + e.credit) / (:prior_evidence + e.items),
-           :prior_evidence + e.items, :now
+           (CAST(:prior AS numeric) * CAST(:prior_evidence AS numeric) + e.credit)
+             / (CAST(:prior_evidence AS numeric) + e.items),
+           CAST(:prior_evidence AS numeric) + e.items, :now
       FROM jsonb_to_recordset(CAST(:evidence AS jsonb))
            AS e (id uuid, topic_id uuid, items numeric, credit numeric)
      ORDER BY e.topic_id
     ON CONFLICT (user_id, topic_id) DO UPDATE
        SET mastery_score =
-             (least(m.evidence, :cap) * m.mastery_score
-              + excluded.mastery_score * excluded.evidence - :prior * :prior_evidence)
+             (least(m.evidence, :cap) * m.mastery_score + excluded.mastery_score * excluded.evidence
+              - CAST(:prior AS numeric) * CAST(:prior_evidence AS numeric))
              / (least(m.evidence, :cap) + excluded.evidence - :prior_evidence),
            evidence = m.evidence + excluded.evidence - :prior_evidence,
            last_updated = excluded.last_updated

@@ -162,7 +162,7 @@ def history(
     )
     if page.after is not None:
         query = query.where(ExamSession.id < page.after)
-    return [row.tuple() for row in session.execute(query)]
+    return [(row[0], row[1]) for row in session.execute(query)]
 
 
 def lock(session: Session, session_id: UUID, *, user_id: UUID | None = None) -> ExamSession:

@@ -67,9 +67,7 @@ class _Graded:
     item: GradedItem
 
 
-def finalize(
-    session: Session, user_id: UUID, session_id: UUID
-) -> tuple[ExamSession, ExamTemplate]:
+def finalize(session: Session, user_id: UUID, session_id: UUID) -> tuple[ExamSession, ExamTemplate]:
     """Submit the learner's session and score it raw; a submitted one is returned as it is.
 
     However many calls come at once: the row's lock lets one submit, the others see that it was.

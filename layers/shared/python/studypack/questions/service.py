@@ -118,13 +118,14 @@ def _write_versions(session: Session, items: Sequence[BankItem]) -> None:
     yet.
     """
     stored = _stored(session, [item.source_id for item in items])
-    known = set(
-        session.execute(
+    known = {
+        (row.question_id, row.version)
+        for row in session.execute(
             select(QuestionVersion.question_id, QuestionVersion.version).where(
                 QuestionVersion.question_id.in_([question.id for question in stored.values()])
             )
-        ).tuples()
-    )
+        )
+    }
     new = [
         (stored[item.source_id], item.content)
         for item in items

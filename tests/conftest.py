@@ -1,0 +1,207 @@
+"""What every test can ask for: a database of its own, the API over it, people who use it.
+
+One PostgreSQL cluster a run, started by the first process that needs it; a template database, migrated and seeded once;
+a clone of it for each test that asks for `database_url`. So tests run in any order and side by side.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from filelock import FileLock
+from sqlalchemy import Engine, event
+from starlette.testclient import TestClient
+
+from local import postgres
+
+os.environ.update(
+    STAGE="test",
+    COOKIE_SECURE="true",
+    WEB_BASE_URL="https://app.example.com",
+    POWERTOOLS_METRICS_DISABLED="true",
+    POWERTOOLS_LOG_LEVEL="WARNING",
+    POWERTOOLS_TRACE_DISABLED="true",
+    AWS_DEFAULT_REGION="eu-central-1",
+    AWS_ACCESS_KEY_ID="test",
+    AWS_SECRET_ACCESS_KEY="test",
+)
+
+STATE = Path(
+    os.environ.get("STUDYPACK_TEST_STATE", Path(__file__).parent.parent / ".local" / "tests")
+)
+"""Two runs at once on one checkout need a state each."""
+TEMPLATE = "template_{run}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One name for this run, shared with the workers of pytest-xdist."""
+    os.environ.setdefault("STUDYPACK_TEST_RUN", uuid4().hex[:10])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The process that began the run takes the cluster down, when all workers are through."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    cluster = postgres.status(STATE)
+    if cluster is not None:
+        postgres.stop(cluster)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> postgres.Cluster:
+    """The run's PostgreSQL, without durability."""
+    return postgres.start(STATE, durable=False)
+
+
+@pytest.fixture(scope="session")
+def template_database(cluster: postgres.Cluster) -> str:
+    """A database with the schema and the sample content, to be cloned."""
+    name = TEMPLATE.format(run=os.environ["STUDYPACK_TEST_RUN"])
+    STATE.mkdir(parents=True, exist_ok=True)
+    with FileLock(STATE / "template.lock"):
+        done = STATE / f"{name}.done"
+        if not done.exists():
+            from local import migrate, seed
+
+            url = postgres.ensure_database(cluster, name)
+            migrate.upgrade(url)
+            with _connected_to(url):
+                seed.seed()
+            for old in STATE.glob("template_*.done"):
+                postgres.drop_database(cluster, old.stem)
+                old.unlink()
+            done.touch()
+    return name
+
+
+class _connected_to:  # noqa: N801 (used like a function)
+    """The application's engine on this database, and forgotten afterwards."""
+
+    def __init__(self, url: str, **environment: str) -> None:
+        self.environment = {"DATABASE_URL": url, **environment}
+
+    def __enter__(self) -> None:
+        self.before = {name: os.environ.get(name) for name in self.environment}
+        os.environ.update(self.environment)
+        _forget()
+
+    def __exit__(self, *_: object) -> None:
+        _forget()
+        for name, value in self.before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _forget() -> None:
+    from studypack.core.business_settings import forget_business_settings
+    from studypack.core.config import get_settings
+    from studypack.core.database.engine import dispose_engine
+
+    dispose_engine()
+    get_settings.cache_clear()
+    forget_business_settings()
+
+
+@pytest.fixture
+def database_url(cluster: postgres.Cluster, template_database: str) -> Iterator[str]:
+    """A database of this test's own, with the sample content; the application uses it."""
+    name = f"test_{uuid4().hex}"
+    url = postgres.clone_database(cluster, template_database, name)
+    with _connected_to(url, DATABASE_POOL_SIZE="4"):
+        yield url
+    postgres.drop_database(cluster, name)
+
+
+@pytest.fixture(scope="session")
+def all_routers() -> list[Any]:
+    """The routers of every API function."""
+    import importlib
+
+    functions = Path(__file__).parent.parent / "functions" / "api"
+    names = sorted(path.parent.name for path in functions.glob("*/routes.py"))
+    return [importlib.import_module(f"api.{name}.routes").router for name in names]
+
+
+@pytest.fixture(scope="session")
+def app(all_routers: list[Any]) -> Any:
+    """All API functions as one application."""
+    from studypack.core.http import create_app
+
+    return create_app(all_routers)
+
+
+@pytest.fixture
+def api(app: Any, database_url: str) -> Iterator[TestClient]:
+    """An HTTP client of the whole API, signed in as nobody."""
+    with TestClient(
+        app, base_url="https://api.example.com", raise_server_exceptions=False
+    ) as client:
+        client.headers["Origin"] = "https://app.example.com"
+        yield client
+
+
+@pytest.fixture
+def statements(database_url: str) -> Callable[[], list[str]]:
+    """The SQL statements sent since it was last asked."""
+    from studypack.core.database.engine import get_engine
+
+    sent: list[str] = []
+    engine: Engine = get_engine()
+    event.listen(
+        engine, "before_cursor_execute", lambda _c, _cur, sql, *_rest: sent.append(str(sql))
+    )
+
+    def take() -> list[str]:
+        taken = list(sent)
+        sent.clear()
+        return taken
+
+    return take
+
+
+@pytest.fixture
+def session(database_url: str) -> Iterator[Any]:
+    """A session on the test's database, committed at the end: to prepare and to look."""
+    from studypack.core.database import transaction
+
+    with transaction() as opened:
+        yield opened
+
+
+@pytest.fixture
+def sign_up(api: TestClient) -> Callable[..., Any]:
+    """Makes people: `sign_up(role=..., time_factor=..., entitled=...)`."""
+    from tests.support.people import sign_up as make
+
+    return lambda **details: make(api, **details)
+
+
+@pytest.fixture
+def learner(sign_up: Callable[..., Any]) -> Any:
+    """A learner who may use everything."""
+    return sign_up()
+
+
+@pytest.fixture
+def other_learner(sign_up: Callable[..., Any]) -> Any:
+    """Another one."""
+    return sign_up()
+
+
+@pytest.fixture
+def support(sign_up: Callable[..., Any]) -> Any:
+    """Somebody of support."""
+    return sign_up(role="SUPPORT")
+
+
+@pytest.fixture
+def admin(sign_up: Callable[..., Any]) -> Any:
+    """An admin."""
+    return sign_up(role="ADMIN")
