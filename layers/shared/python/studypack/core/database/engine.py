@@ -21,6 +21,9 @@ IDLE_SECONDS_BEFORE_PING = 60
 environment.
 """
 
+SOCKET_SECONDS = 30
+"""A server that has gone silent for longer than any statement may take (migrations set 25 s) is gone."""
+
 _STARTING_UP = {"57P03", "53300"}
 """cannot_connect_now, too_many_connections: worth another try."""
 
@@ -53,10 +56,10 @@ def database_url(settings: Settings) -> URL:
     return url
 
 
-def _ssl_context(settings: Settings, url: URL) -> ssl.SSLContext | None:
+def _ssl_context(settings: Settings, url: URL) -> ssl.SSLContext | bool:
     """Verified TLS outside loopback: pg8000 would otherwise not verify at all."""
     if url.host in _LOOPBACK:
-        return None
+        return False
     return ssl.create_default_context(cafile=settings.database_ca_file)
 
 
@@ -80,6 +83,7 @@ def _open(settings: Settings, url: URL) -> OneFlushConnection:
                 ssl_context=_ssl_context(settings, url),
                 application_name="studypack",
                 tcp_keepalive=True,
+                timeout=SOCKET_SECONDS,
             )
         except DatabaseError as error:
             details = error.args[0] if error.args else None
@@ -102,7 +106,7 @@ def make_engine(settings: Settings) -> Engine:
     """
     url = database_url(settings)
     engine = create_engine(
-        "postgresql+pg8000://",
+        "postgresql+oneflush://",
         creator=lambda: _open(settings, url),
         poolclass=QueuePool,
         pool_size=settings.database_pool_size,
