@@ -43,19 +43,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("STUDYPACK_TEST_RUN", uuid4().hex[:10])
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """The process that began the run takes the cluster down, when all workers are through."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        return
-    cluster = postgres.status(STATE)
-    if cluster is not None:
-        postgres.stop(cluster)
-
-
 @pytest.fixture(scope="session")
-def cluster() -> postgres.Cluster:
-    """The run's PostgreSQL, without durability."""
-    return postgres.start(STATE, durable=False)
+def cluster() -> Iterator[postgres.Cluster]:
+    """The run's PostgreSQL, without durability; the last process to leave stops it."""
+    with postgres.running(STATE, durable=False) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
