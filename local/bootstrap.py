@@ -48,7 +48,7 @@ def make_environment(installer: str) -> None:
     environment = ROOT / ".venv"
     stamp = environment / ".stamp"
     wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    if stamp.exists() and runs(environment):
+    if stamp.exists() and runs(environment, installer):
         if stamp.read_text().strip() == wanted:
             stamp.touch()  # make compares dates, and a checkout may have renewed the lock's
             return
@@ -68,7 +68,7 @@ def make_tool(installer: str, name: str, package: str) -> None:
     """Install one heavy tool into an environment of its own, so that it pins nothing of ours."""
     environment = ROOT / ".tools" / name
     stamp = environment / ".stamp"
-    if stamp.exists() and runs(environment) and stamp.read_text().strip() == package:
+    if stamp.exists() and runs(environment, installer) and stamp.read_text().strip() == package:
         stamp.touch()
         return
     create(installer, environment)
@@ -117,11 +117,15 @@ def run(*command: str | Path) -> None:
         raise BootstrapError(f"this ended with status {error.returncode}: {shown}") from None
 
 
-def runs(environment: Path) -> bool:
-    """Whether the environment's Python starts: the one it was made with may be gone."""
+def runs(environment: Path, installer: str) -> bool:
+    """Whether the environment's Python starts and has the installer.
+
+    The Python it was made with may be gone, and uv makes environments without pip.
+    """
+    probe = "import pip" if installer == "pip" else ""
     try:
         subprocess.run(
-            [environment / "bin" / "python", "-I", "-c", ""], check=True, capture_output=True
+            [environment / "bin" / "python", "-I", "-c", probe], check=True, capture_output=True
         )
     except (OSError, subprocess.CalledProcessError):
         return False
