@@ -1,7 +1,8 @@
 """What every test can ask for: a database of its own, the API over it, people who use it.
 
-One PostgreSQL cluster a run, started by the first process that needs it; a template database, migrated and seeded once;
-a clone of it for each test that asks for `database_url`. So tests run in any order and side by side.
+One PostgreSQL cluster a run, started by the first process that needs it; a template database,
+migrated and seeded once; a clone of it for each test that asks for `database_url`. So tests run in
+any order and side by side.
 """
 
 from __future__ import annotations

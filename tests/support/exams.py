@@ -112,7 +112,8 @@ def move_clock(session_id: str, seconds: float) -> None:
     with transaction() as db:
         db.execute(
             text(
-                "UPDATE learning.exam_sessions SET started_at = started_at - make_interval(secs => :s),"
+                "UPDATE learning.exam_sessions SET"
+                " started_at = started_at - make_interval(secs => :s),"
                 " deadline_at = deadline_at - make_interval(secs => :s),"
                 " paused_at = paused_at - make_interval(secs => :s) WHERE id = :id"
             ),

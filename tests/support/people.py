@@ -61,7 +61,7 @@ def sign_up(
     api.cookies.clear()
     body = answer.json()
     with transaction() as session:
-        # Every test client has the same address; the sign-up limit is not what most tests are about.
+        # All test clients share one address; few tests are about the limit of sign-ups.
         session.execute(text("DELETE FROM auth.throttles"))
         session.execute(
             text("UPDATE auth.users SET role = :role WHERE id = :id"),
