@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import signal
 import sys
 import threading
@@ -13,15 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from local import migrate, stack
-from local.postgres import PostgresError
+if TYPE_CHECKING:
+    from local import stack
 
 _console = Console(highlight=False)
+_STATE = Path(__file__).resolve().parent.parent / ".local"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -39,10 +40,22 @@ def main(arguments: list[str] | None = None) -> int:
     migration = commands.add_parser("migrate", help="bring the database to the newest schema")
     seeding = commands.add_parser("seed", help="load the sample content and demo accounts")
     for each in (run, migration, seeding):
-        each.add_argument("--state", type=Path, default=stack.STATE, help="folder of the data")
+        each.add_argument("--state", type=Path, default=_STATE, help="folder of the data")
     given = parser.parse_args(arguments)
     for number in _SIGNALS:
         signal.signal(number, _stop)
+    try:
+        return _obey(given)
+    except _Stopped:
+        _console.print("Stopped; data stays.", style="dim")
+        return 0
+
+
+def _obey(given: argparse.Namespace) -> int:
+    # Imported here, because it takes a second in which Ctrl-C should not show a traceback.
+    from local.postgres import PostgresError
+    from local.server import PortTakenError
+
     try:
         if given.command == "run":
             _run(given.state, port=given.port, crons=not given.no_crons)
@@ -50,10 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
             _migrate(given.state)
         else:
             _seed(given.state)
-    except _Stopped:
-        _console.print("Stopped; data stays.", style="dim")
-        return 0
-    except (PostgresError, _port_taken_error()) as error:
+    except (PostgresError, PortTakenError) as error:
         _console.print(f"[bold red]Not started:[/] {escape(str(error))}", soft_wrap=True)
         return 1
     return 0
@@ -65,13 +75,9 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
     raise _Stopped
 
 
-def _port_taken_error() -> type[Exception]:
-    from local.server import PortTakenError
-
-    return PortTakenError
-
-
 def _run(state: Path, *, port: int | None, crons: bool) -> None:
+    from local import stack
+
     _configure_logs()
     started = time.monotonic()
     with stack.running(port=port, state=state, crons=crons, access_log=True, step=_step) as local:
@@ -86,6 +92,8 @@ def _run(state: Path, *, port: int | None, crons: bool) -> None:
 
 
 def _migrate(state: Path) -> None:
+    from local import migrate, stack
+
     with stack.database(state, step=_step) as url:
         if not stack.is_here(url):
             with _step("Schema") as detail:
@@ -94,6 +102,7 @@ def _migrate(state: Path) -> None:
 
 
 def _seed(state: Path) -> None:
+    from local import stack
     from local.seed import seed
 
     with stack.database(state, step=_step), _step("Sample content") as detail:
@@ -120,6 +129,7 @@ def _print_addresses(local: stack.Stack) -> None:
 
 
 def _print_accounts(local: stack.Stack) -> None:
+    from local import stack
     from local.seed import demo_accounts
 
     if not stack.is_here(local.database_url):
@@ -147,10 +157,9 @@ def _configure_logs() -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True
     )
-    level = os.environ.get("LOCAL_LOG_LEVEL", "INFO")
-    logging.getLogger("local").setLevel(level)
+    logging.getLogger("local").setLevel(logging.INFO)
     access = logging.getLogger("uvicorn.access")
-    access.setLevel(level)
+    access.setLevel(logging.INFO)
     access.addFilter(lambda record: "/_local/status.json" not in record.getMessage())
 
 

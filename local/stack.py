@@ -1,7 +1,7 @@
 """The whole system on one machine, put up and taken down in order.
 
 with stack.running(state=Path(".local")) as local:
-    httpx.get(f"{local.base_url}/api/config")
+    httpx2.get(f"{local.base_url}/api/config")
 """
 
 from __future__ import annotations
