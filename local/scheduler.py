@@ -219,6 +219,7 @@ class LastRun:
             name: value
             for name, value in self.report.items()
             if isinstance(value, int) and not isinstance(value, bool) and name != "batches"
+            if value or name == "processed"
         }
         return ", ".join(f"{value} {name}" for name, value in figures.items()) or "done"
 
