@@ -68,13 +68,14 @@ invoke: $(VENV) ## Run one function as Lambda would (FUNCTION=cron.job EVENT=eve
 	@$(BIN)/python -m local.invoke "$(FUNCTION)" --event "$(EVENT)"
 
 .PHONY: lock
-lock: ## Write requirements.lock again from pyproject.toml
+lock: ## Write requirements.lock and the layer's pins again from pyproject.toml
 	@command -v uv >/dev/null || $(MAKE) --no-print-directory .tools/uv/.stamp
 	@PATH="$$PATH:$(CURDIR)/.tools/uv/bin" uv pip compile -q pyproject.toml \
 		--group api --group workers --group local --group dev \
 		--universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url -o requirements.lock
-	@echo "requirements.lock is written; the next target installs it"
+	@PATH="$$PATH:$(CURDIR)/.tools/uv/bin" local/lock-layer.sh
+	@echo "requirements.lock and the layer's are written; the next target installs them"
 
 .PHONY: clean
 clean: ## Remove caches, tools and .venv; the data in .local stays
