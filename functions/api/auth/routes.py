@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Response
 
 from api.auth.schemas import (
-    AcceptedOut,
     ChangePasswordIn,
     EmailIn,
     LoginIn,
@@ -28,7 +27,7 @@ from studypack.accounts.registration import NewAccount
 from studypack.core.business_settings import get_business_settings
 from studypack.core.config import get_settings
 from studypack.core.errors import NotFound
-from studypack.core.http import ClientAddress, DbSession
+from studypack.core.http import AcceptedOut, ClientAddress, DbSession
 from studypack.core.http.cookies import clear_session_cookie, set_session_cookie
 
 router = APIRouter(tags=["auth"])

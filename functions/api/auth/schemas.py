@@ -5,26 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, EmailStr, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from studypack.accounts.passwords import MAXIMUM_LENGTH, MINIMUM_LENGTH
+from studypack.accounts.fields import Email, NewPassword, Password
 from studypack.core.http import In, Out, ShortText, UtcTime
 
-
-def _short_enough(email: str) -> str:
-    if len(email) > 254:
-        raise ValueError("an e-mail address has at most 254 characters")
-    return email
-
-
-Email = Annotated[EmailStr, AfterValidator(_short_enough)]
-Password = Annotated[
-    str, StringConstraints(strip_whitespace=False, min_length=1, max_length=MAXIMUM_LENGTH)
-]
-NewPassword = Annotated[
-    str,
-    StringConstraints(strip_whitespace=False, min_length=MINIMUM_LENGTH, max_length=MAXIMUM_LENGTH),
-]
 Token = Annotated[str, StringConstraints(min_length=20, max_length=200)]
 
 
@@ -99,12 +84,6 @@ class LoginSessionOut(Out):
     expires_at: UtcTime
     ip: str | None
     user_agent: str | None
-
-
-class AcceptedOut(Out):
-    """The request was taken; whether a mail follows is not told."""
-
-    status: str = Field(examples=["accepted"])
 
 
 class PublicConfigOut(Out):

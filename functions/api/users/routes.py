@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from api.auth.schemas import AcceptedOut
 from api.users.schemas import (
     DeleteMeIn,
     EmailChangeIn,
@@ -17,7 +16,7 @@ from api.users.schemas import (
 from studypack.access.authentication import Caller
 from studypack.access.guards import CurrentUser, Now
 from studypack.accounts import email_change, profile
-from studypack.core.http import DbSession
+from studypack.core.http import AcceptedOut, DbSession
 from studypack.core.http.cookies import clear_session_cookie
 from studypack.identity.models import User, UserProfile
 

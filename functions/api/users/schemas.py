@@ -9,17 +9,33 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, HttpUrl, StringConstraints
 
-from api.auth.schemas import Email, Password
+from studypack.accounts.fields import Email, Password
 from studypack.core.http import In, LongText, Out, ShortText, UtcTime
 from studypack.identity.models import Level, Role, UserType
 
 MAX_JSON_CHARACTERS = 10_000
+MAX_JSON_DEPTH = 20
 
 
 def _small(value: dict[str, Any]) -> dict[str, Any]:
+    level: list[Any] = [value]
+    for _ in range(MAX_JSON_DEPTH):
+        level = [child for parent in level for child in _children(parent)]
+    if level:
+        raise ValueError(f"at most {MAX_JSON_DEPTH} levels deep")
     if len(str(value)) > MAX_JSON_CHARACTERS:
         raise ValueError(f"at most {MAX_JSON_CHARACTERS} characters in all")
     return value
+
+
+def _children(value: Any) -> list[Any]:
+    match value:
+        case dict():
+            return list(value.values())
+        case list():
+            return value
+        case _:
+            return []
 
 
 Preferences = Annotated[

@@ -29,15 +29,8 @@ class Caller:
     time_factor: Decimal
     """Accommodation: 1 is none."""
     now: datetime
-
-    @property
-    def features(self) -> frozenset[Feature]:
-        """What this user may use now: all by override, else what the FREE plan grants (until
-        billing adds to it).
-        """
-        if self.access_override:
-            return ALL_FEATURES
-        return frozenset(Feature(name) for name in get_business_settings().free_plan_features)
+    features: frozenset[Feature]
+    """What this user may use now."""
 
 
 _AUTHENTICATE = text(
@@ -64,8 +57,10 @@ def authenticate(token: str) -> Caller | None:
     """The caller whom this token belongs to, or None.
 
     Runs in autocommit before the request's own transaction: one round trip, and a refused request
-    still counts as having been seen.
+    still counts as having been seen. The business settings, too, are read before that transaction
+    takes the environment's only connection.
     """
+    free_plan = get_business_settings().free_plan_features
     with autocommit() as connection:
         row = connection.execute(_AUTHENTICATE, {"token_hash": hash_token(token)}).one_or_none()
     if row is None:
@@ -79,4 +74,14 @@ def authenticate(token: str) -> Caller | None:
         timezone=row.timezone,
         time_factor=row.time_factor,
         now=row.now,
+        features=_features(row.access_override, free_plan),
     )
+
+
+def _features(access_override: bool, free_plan: frozenset[str]) -> frozenset[Feature]:
+    """All by override, else what the FREE plan grants (until billing adds to it); a name in the
+    setting that is no feature opens nothing.
+    """
+    if access_override:
+        return ALL_FEATURES
+    return frozenset(feature for feature in Feature if feature in free_plan)

@@ -10,6 +10,8 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from studypack.accounts import links
+from studypack.accounts.models import TokenPurpose
 from studypack.accounts.recovery import check_current_password
 from studypack.accounts.registration import check_timezone
 from studypack.accounts.signin import revoke_sessions
@@ -79,8 +81,8 @@ def complete_onboarding(
 
 
 def delete_account(session: Session, user_id: UUID, password: str, *, now: datetime) -> None:
-    """Close the account at once: signed out everywhere, invisible, its pending mails cancelled;
-    erasure follows later.
+    """Close the account at once: signed out everywhere, invisible, its pending mails cancelled and
+    the links in those sent made useless; erasure follows later.
 
     Raises Unprocessable naming `password`.
     """
@@ -97,6 +99,7 @@ def delete_account(session: Session, user_id: UUID, password: str, *, now: datet
             status=EmailStatus.CANCELLED, status_reason="account deleted", processed_at=now, data={}
         )
     )
+    links.revoke_links(session, user_id, *TokenPurpose)
     revoke_sessions(session, user_id)
     audit.record(session, "account.deleted", actor_id=user_id, subject_id=user_id)
     session.flush()

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from studypack.core.database.engine import has_free_connection
 from studypack.core.database.transaction import autocommit
 from studypack.core.errors import Unprocessable
 from studypack.core.models import Setting
@@ -49,13 +50,15 @@ _cache = _Cache()
 
 
 def get_business_settings() -> BusinessSettings:
-    """The settings in force, at most a minute old.
+    """The settings in force, at most a minute old, or older while every connection is in use: the
+    caller's own transaction may hold the only one, and would wait for itself.
 
     A row that does not fit its type is left out and logged: one bad setting must not stop the
     product.
     """
     age = time.time() - _cache.read_at
-    if _cache.value is None or not 0 <= age < CACHE_SECONDS:
+    fresh = 0 <= age < CACHE_SECONDS
+    if _cache.value is None or (not fresh and has_free_connection()):
         with autocommit() as connection:
             rows = {
                 row.key: row.value for row in connection.execute(select(Setting.key, Setting.value))

@@ -22,7 +22,9 @@ environment.
 """
 
 SOCKET_SECONDS = 30
-"""A server that has gone silent for longer than any statement may take (migrations set 25 s) is gone."""
+"""A server that has gone silent for longer than any statement may take (migrations set 25 s) is
+gone.
+"""
 
 _STARTING_UP = {"57P03", "53300"}
 """cannot_connect_now, too_many_connections: worth another try."""
@@ -144,6 +146,12 @@ def _check_before_use(connection: Any, record: Any, _proxy: Any) -> None:
 def get_engine() -> Engine:
     """The engine of this process."""
     return make_engine(get_settings())
+
+
+def has_free_connection() -> bool:
+    """Whether another connection could be had now, beside those that requests hold."""
+    pool = get_engine().pool
+    return isinstance(pool, QueuePool) and pool.checkedout() < pool.size()
 
 
 def dispose_engine() -> None:

@@ -2,10 +2,11 @@
 
 from studypack.core.http.app import create_app, lambda_handler
 from studypack.core.http.dependencies import ClientAddress, DbSession, Paging, SessionToken
-from studypack.core.http.schemas import In, LongText, Out, ShortText, UtcTime
+from studypack.core.http.schemas import AcceptedOut, In, LongText, Out, ShortText, UtcTime
 from studypack.core.paging import Page, PageParams, page_of
 
 __all__ = [
+    "AcceptedOut",
     "ClientAddress",
     "DbSession",
     "In",

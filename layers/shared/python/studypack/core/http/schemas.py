@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 
 class In(BaseModel):
@@ -20,6 +20,12 @@ class Out(BaseModel):
     """
 
     model_config = ConfigDict(from_attributes=True)
+
+
+class AcceptedOut(Out):
+    """The request was taken; what follows from it is not told."""
+
+    status: str = Field(examples=["accepted"])
 
 
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
