@@ -5,6 +5,7 @@ fault.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -99,7 +100,7 @@ async def _validation_error(request: Request, error: RequestValidationError) -> 
         return problem(request, 400, "malformed_json", "The body is not valid JSON.")
     errors = tuple(
         FieldError(
-            field=".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
+            field=".".join(_path(item["loc"], error.body)) or str(item["loc"][0]),
             code=item["type"],
             message=item["msg"],
         )
@@ -109,6 +110,23 @@ async def _validation_error(request: Request, error: RequestValidationError) -> 
     return problem(
         request, 422, "invalid_input", f"These fields do not fit: {names}.", errors=errors
     )
+
+
+def _path(loc: Sequence[int | str], body: Any) -> Iterator[str]:
+    """Where in the input a finding lies, as its sender wrote it.
+
+    Pydantic also names the member of a union that it tried (`answer`, `HOT_SPOT`, `y`), which is no
+    field of anybody's: a step that is not in the body is left out, unless it is the last one.
+    """
+    inside = loc[0] == "body"
+    for place, part in enumerate(loc[1:], start=2):
+        if inside and isinstance(body, dict) and isinstance(part, str) and place < len(loc):
+            if part not in body:
+                continue
+            body = body[part]
+        elif inside and isinstance(body, list) and isinstance(part, int):
+            body = body[part] if part < len(body) else None
+        yield str(part)
 
 
 async def _http_error(request: Request, error: HTTPException) -> Response:
