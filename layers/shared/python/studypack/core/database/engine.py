@@ -115,6 +115,8 @@ def make_engine(settings: Settings) -> Engine:
         max_overflow=0,
         pool_timeout=settings.database_connect_seconds,
         query_cache_size=1000,
+        # An error's text goes to the log, and parameters are addresses, hashes, answers.
+        hide_parameters=True,
     )
     event.listen(engine, "checkin", _remember_use)
     event.listen(engine, "checkout", _check_before_use)

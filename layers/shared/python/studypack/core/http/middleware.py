@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studypack.core.config import get_settings
 from studypack.core.errors import AppError, BadRequest, ContentTooLarge, Forbidden
-from studypack.core.http.problems import problem
+from studypack.core.http.problems import problem, unexpected
 from studypack.core.ids import uuid7
 from studypack.core.telemetry import get_logger
 
@@ -44,11 +44,12 @@ class RequestGate:
         request_id = _request_id(scope)
         started = time.perf_counter()
         status = 500
+        answered = False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answered = message["status"], True
                 response_headers = MutableHeaders(scope=message)
                 response_headers["X-Request-Id"] = request_id
                 for name, value in _HEADERS.items():
@@ -65,7 +66,15 @@ class RequestGate:
             )
             await refusal(scope, receive, answer)
         else:
-            await self.app(scope, _replay(body, receive), answer)
+            try:
+                await self.app(scope, _replay(body, receive), answer)
+            except Exception as error:
+                # Starlette's own catch-all is outside of this, so its answer would bear no request
+                # id, and it raises again, so that Mangum would log the error's text a second time.
+                if answered:
+                    raise
+                fault = await unexpected(Request(scope), error)
+                await fault(scope, receive, answer)
         finally:
             route = scope.get("route")
             get_logger().info(

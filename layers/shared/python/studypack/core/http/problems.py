@@ -5,6 +5,7 @@ fault.
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -72,9 +73,14 @@ def problem(
     return Response(content, status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def _sqlstate(error: DBAPIError) -> str | None:
+def _server_fields(error: DBAPIError) -> dict[str, str]:
+    """The fields of PostgreSQL's error message, by their protocol letters."""
     details = error.orig.args[0] if error.orig is not None and error.orig.args else None
-    return details.get("C") if isinstance(details, dict) else None
+    return details if isinstance(details, dict) else {}
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    return _server_fields(error).get("C")
 
 
 async def _app_error(request: Request, error: AppError) -> Response:
@@ -157,7 +163,22 @@ async def _database_error(request: Request, error: DBAPIError | PoolTimeout) -> 
 
 async def unexpected(request: Request, error: Exception) -> Response:
     """A fault of ours: logged with its traceback, told without it."""
-    get_logger().exception("unhandled error", exc_info=error)
+    if isinstance(error, DBAPIError):
+        # Not its text: PostgreSQL's DETAIL quotes the row ("Key (email)=(...) already exists").
+        fields = _server_fields(error)
+        get_logger().error(
+            "unhandled database error",
+            extra={
+                "error": type(error).__name__,
+                "sqlstate": fields.get("C"),
+                "cause": fields.get("M"),
+                "constraint": fields.get("n"),
+                "statement": error.statement,
+                "frames": traceback.format_tb(error.__traceback__),
+            },
+        )
+    else:
+        get_logger().exception("unhandled error", exc_info=error)
     return problem(request, 500, "internal_error", "Something went wrong on our side.")
 
 
