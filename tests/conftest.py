@@ -7,6 +7,7 @@ any order and side by side.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -157,6 +158,16 @@ def statements(database_url: str) -> Callable[[], list[str]]:
         return taken
 
     return take
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """The lines that the application's own logger has written in this test, as JSON text."""
+    from studypack.core.telemetry import get_logger
+
+    written = io.StringIO()
+    monkeypatch.setattr(get_logger().registered_handler, "stream", written)
+    return written.getvalue
 
 
 @pytest.fixture
