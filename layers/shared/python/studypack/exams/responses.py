@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, func, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -111,7 +111,8 @@ def save(session: Session, user_id: UUID, session_id: UUID, response: NewRespons
         )
     stored = _store(session, session_id, response, row, content)
     if stored is None:
-        raise _stale(_stored(session, session_id, response.question_id))
+        # Another device was faster; what it stored, seen now, decides: replay, stale or final.
+        return save(session, user_id, session_id, response)
     return _saved(row, stored, content, clock, replayed=False)
 
 
@@ -188,14 +189,16 @@ def _store(
     row: Row[Any],
     content: QuestionContent,
 ) -> Row[Any] | None:
-    """The row as stored, or None when a newer revision came in between."""
+    """The row as stored, or None when this revision or a newer one, or a final answer, came in
+    between.
+    """
     reveal = row.is_practice and response.answer is not None
     earned = credit(content, response.answer) if reveal else None
     values = {
         "revision": response.revision,
         "answer": _document(response.answer),
-        "flagged": bool(response.flagged if response.flagged is not None else row.flagged),
-        "time_spent_seconds": max(response.time_spent_seconds, row.time_spent_seconds or 0),
+        "flagged": bool(response.flagged),
+        "time_spent_seconds": response.time_spent_seconds,
         "answered_at": row.now if response.answer is not None else None,
         "credit": earned,
         "is_correct": None if earned is None else earned == 1,
@@ -212,8 +215,18 @@ def _store(
     return session.execute(
         statement.on_conflict_do_update(
             index_elements=[ExamResponse.session_id, ExamResponse.question_id],
-            set_=values,
-            where=ExamResponse.revision < statement.excluded.revision,
+            # An older revision may have come since `row` was read: its flag and time count too.
+            set_={
+                **values,
+                "flagged": ExamResponse.flagged
+                if response.flagged is None
+                else statement.excluded.flagged,
+                "time_spent_seconds": func.greatest(
+                    ExamResponse.time_spent_seconds, statement.excluded.time_spent_seconds
+                ),
+            },
+            where=(ExamResponse.revision < statement.excluded.revision)
+            & ExamResponse.reviewed_at.is_(None),
         ).returning(
             ExamResponse.revision,
             ExamResponse.answer,
@@ -223,17 +236,6 @@ def _store(
             ExamResponse.updated_at,
         )
     ).one_or_none()
-
-
-def _stored(session: Session, session_id: UUID, question_id: UUID) -> Row[Any]:
-    return session.execute(
-        select(
-            ExamResponse.revision,
-            ExamResponse.answer,
-            ExamResponse.flagged,
-            ExamResponse.time_spent_seconds,
-        ).where(ExamResponse.session_id == session_id, ExamResponse.question_id == question_id)
-    ).one()
 
 
 def _saved(
