@@ -12,6 +12,8 @@ from typing import Final
 from uuid import UUID
 
 _HUNDREDTH: Final = Decimal("0.01")
+_CREDIT: Final = Decimal("0.0001")
+"""As the database keeps it: the answer to finalize reads the same the second time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def _totals(items: Sequence[GradedItem]) -> Totals:
 
 def _sum_credit(credits: Iterable[float]) -> Decimal:
     # Through text: the credit's 4 places, not the digits of its binary neighbour.
-    return sum((Decimal(str(credit)) for credit in credits), Decimal(0))
+    return sum((Decimal(str(credit)) for credit in credits), Decimal(0)).quantize(_CREDIT)
 
 
 def raw_percent(credit: Decimal, items: int) -> Decimal:
