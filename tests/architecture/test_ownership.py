@@ -1,0 +1,465 @@
+"""Nobody reads or changes another's row: every route x who calls it x somebody else's id.
+
+Routes come from the OpenAPI document, so a new one fails here until it is said who may call it and
+whose rows its path names.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from local import openapi
+from local import template as sam
+from studypack.core.business_settings import forget_business_settings
+from studypack.core.database import transaction
+from tests.support import exams
+from tests.support.people import PASSWORD, Person
+
+PUBLIC, USER, EXAMS, SUPPORT = "public", "user", "feature:exams", "support"
+
+WHO_MAY_CALL = {
+    "POST /api/auth/signup": PUBLIC,
+    "POST /api/auth/login": PUBLIC,
+    "POST /api/auth/verify-email": PUBLIC,
+    "POST /api/auth/verify-email/resend": PUBLIC,
+    "POST /api/auth/password/forgot": PUBLIC,
+    "POST /api/auth/password/reset": PUBLIC,
+    "GET /api/config": PUBLIC,
+    "GET /api/health/auth": PUBLIC,
+    "GET /api/health/users": PUBLIC,
+    "GET /api/health/exams": PUBLIC,
+    "GET /api/health/admin": PUBLIC,
+    "POST /api/auth/logout": USER,
+    "POST /api/auth/password/change": USER,
+    "GET /api/auth/sessions": USER,
+    "DELETE /api/auth/sessions/{session_id}": USER,
+    "GET /api/users/me": USER,
+    "PATCH /api/users/me": USER,
+    "DELETE /api/users/me": USER,
+    "POST /api/users/me/email": USER,
+    "POST /api/users/me/onboarding": USER,
+    "GET /api/users/me/profile": USER,
+    "PATCH /api/users/me/profile": USER,
+    # What is under way or done stays its owner's when access ended: only new exams need it.
+    "GET /api/exams/templates": EXAMS,
+    "POST /api/exams/sessions": EXAMS,
+    "GET /api/exams/sessions": USER,
+    "GET /api/exams/sessions/{session_id}": USER,
+    "PATCH /api/exams/sessions/{session_id}": USER,
+    "POST /api/exams/sessions/{session_id}/responses": USER,
+    "POST /api/exams/sessions/{session_id}/finalize": USER,
+    "GET /api/exams/sessions/{session_id}/review": USER,
+    "GET /api/admin/users": SUPPORT,
+    "GET /api/admin/users/{user_id}": SUPPORT,
+    "PUT /api/admin/users/{user_id}/accommodation": SUPPORT,
+}
+"""From the API's design; a role above may do what the one below may."""
+
+
+@dataclass
+class Other:
+    """Somebody whose rows the callers must not reach, with one of each kind."""
+
+    person: Person
+    login_sessions: list[str]
+    running: dict[str, Any]
+    submitted: dict[str, Any]
+
+    @property
+    def traces(self) -> set[str]:
+        """What no stranger's answer may contain."""
+        return {
+            str(self.person.id),
+            self.person.email,
+            self.running["id"],
+            self.submitted["id"],
+            *self.login_sessions,
+        }
+
+
+OTHERS_IDS: dict[tuple[str, str], Callable[[Other], list[str]]] = {
+    ("/api/auth/sessions/", "session_id"): lambda other: other.login_sessions,
+    ("/api/exams/sessions/", "session_id"): lambda other: [
+        other.running["id"],
+        other.submitted["id"],
+    ],
+    ("/api/admin/users/", "user_id"): lambda other: [str(other.person.id)],
+}
+"""Path prefix and parameter -> the rows of another that it can name."""
+
+VALID_BODIES: dict[str, Callable[[Other], list[dict[str, Any]]]] = {
+    "PATCH /api/exams/sessions/{session_id}": lambda _other: [
+        {"action": "pause"},
+        {"action": "resume"},
+        {"metadata": {"device": "a stranger's"}},
+    ],
+    "POST /api/exams/sessions/{session_id}/responses": lambda other: [
+        {
+            "question_id": item["question_id"],
+            "revision": 99,
+            "answer": exams.any_answer(item),
+            "flagged": True,
+        }
+        for item in other.running["items"][:1]
+    ],
+    "PUT /api/admin/users/{user_id}/accommodation": lambda _other: [
+        {"time_factor": "1.5", "reason": "a stranger's wish"}
+    ],
+}
+"""What an operation takes whose path names a row: it must be refused for WHOSE row it is, not for
+its form.
+"""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the document."""
+
+    method: str
+    path: str
+    takes_body: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def parameters(self) -> list[str]:
+        return re.findall(r"\{(\w+)\}", self.path)
+
+    def others_ids(self, other: Other) -> list[str]:
+        """Paths that name rows of `other`."""
+        [parameter] = self.parameters
+        [factory] = [
+            make
+            for (prefix, name), make in OTHERS_IDS.items()
+            if self.path.startswith(prefix) and name == parameter
+        ]
+        return factory(other)
+
+    def at(self, identifier: str) -> str:
+        return re.sub(r"\{\w+\}", identifier, self.path)
+
+
+def operations() -> list[Operation]:
+    """Every operation of every API function, health checks included."""
+    document = openapi.document(sam.read())
+    return [
+        Operation(method.upper(), path, "requestBody" in operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    ]
+
+
+OPERATIONS = operations()
+
+
+@dataclass
+class Findings:
+    """How much was tried and what was open."""
+
+    tried: int = 0
+    open: list[str] = field(default_factory=list)
+
+    def check(self, holds: bool, answer: Any, name: str, why: str) -> None:
+        self.tried += 1
+        if not holds:
+            self.open.append(f"{name}: {why}, but {answer.status_code} {answer.text[:200]}")
+
+
+@pytest.fixture(scope="module")
+def app() -> Any:
+    """All API functions with their health checks."""
+    return openapi.application(sam.read())
+
+
+@pytest.fixture
+def other(sign_up: Callable[..., Person]) -> Other:
+    """Somebody with a second device, an exam under way and one submitted."""
+    person = sign_up()
+    person.api.post("/api/auth/login", json={"email": person.email, "password": PASSWORD})
+    person.api.cookies.clear()
+    submitted = exams.start(person, "ot-intervention-drill")
+    exams.save(person, submitted, submitted["items"][0], exams.any_answer(submitted["items"][0]))
+    exams.finalize(person, submitted)
+    running = exams.start(person, "ot-diagnostic")
+    exams.save(person, running, running["items"][0], exams.any_answer(running["items"][0]))
+    login_sessions = [row["id"] for row in person.get("/api/auth/sessions").json()]
+    assert len(login_sessions) == 2
+    return Other(person, login_sessions, running, submitted)
+
+
+def _rows_of(other: Other) -> dict[str, str]:
+    """Everything the database holds of somebody, as text by table."""
+    from studypack.core.database import Base
+
+    found: dict[str, str] = {}
+    with transaction() as session:
+        for table in Base.metadata.sorted_tables:
+            if "user_id" in table.c:
+                mine = "t.user_id = :user"
+            elif "session_id" in table.c:
+                mine = (
+                    "t.session_id IN (SELECT id FROM learning.exam_sessions WHERE user_id = :user)"
+                )
+            elif table.fullname == "auth.users":
+                mine = "t.id = :user"
+            elif table.fullname == "auth.audit_log":
+                mine = "t.subject_id = :user OR t.actor_id = :user"
+            else:
+                continue
+            rows = session.scalars(
+                text(f"SELECT to_jsonb(t)::text FROM {table.fullname} t WHERE {mine} ORDER BY 1"),
+                {"user": other.person.id},
+            ).all()
+            found[table.fullname] = json.dumps(rows)
+    return found
+
+
+def _own_words(answer: Any) -> str:
+    """An answer's text without the path that it repeats."""
+    try:
+        document = answer.json()
+    except ValueError:
+        return str(answer.text)
+    if isinstance(document, dict):
+        document.pop("instance", None)
+    return json.dumps(document)
+
+
+def _requests(operation: Operation, other: Other, identifier: str) -> Iterator[dict[str, Any]]:
+    """The operation on one row: with every valid body, with none, with a wrong one."""
+    path = operation.at(identifier)
+    if not operation.takes_body:
+        yield {"method": operation.method, "path": path}
+        return
+    for body in VALID_BODIES[operation.name](other):
+        yield {"method": operation.method, "path": path, "json": body}
+    yield {"method": operation.method, "path": path}
+    yield {"method": operation.method, "path": path, "json": {"unknown": 1}}
+
+
+def _is_valid(operation: Operation, request: dict[str, Any]) -> bool:
+    return not operation.takes_body or ("json" in request and "unknown" not in request["json"])
+
+
+def test_every_route_is_in_the_table_of_who_may_call_it() -> None:
+    assert {operation.name for operation in OPERATIONS} == WHO_MAY_CALL.keys()
+
+
+def test_every_parameter_in_a_path_has_a_row_of_another_to_try() -> None:
+    untested = []
+    for operation in OPERATIONS:
+        for parameter in operation.parameters:
+            factories = [
+                key
+                for key in OTHERS_IDS
+                if operation.path.startswith(key[0]) and key[1] == parameter
+            ]
+            if len(factories) != 1 or len(operation.parameters) != 1:
+                untested.append(operation.name)
+        if operation.parameters and operation.takes_body and operation.name not in VALID_BODIES:
+            untested.append(operation.name)
+
+    assert untested == []
+
+
+def test_the_document_says_for_each_route_whether_one_must_be_signed_in() -> None:
+    document = openapi.document(sam.read())
+
+    for operation in OPERATIONS:
+        said = "security" in document["paths"][operation.path][operation.method.lower()]
+        assert said == (WHO_MAY_CALL[operation.name] != PUBLIC), operation.name
+
+
+def test_without_a_session_only_public_routes_answer(
+    api: Any, other: Other, record_property: Callable[[str, object], None]
+) -> None:
+    found = Findings()
+    before = _rows_of(other)
+    stranger_token = {"Authorization": "Bearer not-a-token-of-anybody"}
+    for operation in OPERATIONS:
+        if WHO_MAY_CALL[operation.name] == PUBLIC:
+            answer = api.request(operation.method, operation.path)
+            found.check(answer.status_code in {200, 422}, answer, operation.name, "public")
+            continue
+        ids = operation.others_ids(other) if operation.parameters else [""]
+        for identifier in ids:
+            bodies = (
+                [{}] if operation.name not in VALID_BODIES else VALID_BODIES[operation.name](other)
+            )
+            for body in bodies:
+                for headers in ({}, stranger_token):
+                    answer = api.request(
+                        operation.method,
+                        operation.at(identifier),
+                        headers=headers,
+                        json=body if operation.takes_body else None,
+                    )
+                    refused = (
+                        answer.status_code == 401 and answer.json()["code"] == "unauthenticated"
+                    )
+                    found.check(refused, answer, operation.name, "anonymous gets 401")
+
+    assert found.open == []
+    assert _rows_of(other) == before
+    record_property("figure", f"ownership: anonymous, {found.tried} requests, 0 open")
+
+
+@pytest.mark.parametrize("role", ["USER", "SUPPORT", "ADMIN"])
+def test_anothers_row_does_not_exist_for_anybody_and_a_role_below_is_refused(
+    role: str,
+    other: Other,
+    sign_up: Callable[..., Person],
+    record_property: Callable[[str, object], None],
+) -> None:
+    found = Findings()
+    caller = sign_up(role=role)
+    before = _rows_of(other)
+    for operation in OPERATIONS:
+        if not operation.parameters:
+            continue
+        back_office = WHO_MAY_CALL[operation.name] == SUPPORT
+        if back_office and role != "USER":
+            continue
+        nobodys = str(uuid4())
+        for identifier in operation.others_ids(other):
+            for request, blank in zip(
+                _requests(operation, other, identifier),
+                _requests(operation, other, nobodys),
+                strict=True,
+            ):
+                answer = caller.request(**request)
+                if back_office:
+                    refused = answer.status_code == 403
+                elif _is_valid(operation, request):
+                    refused = answer.status_code == 404
+                else:
+                    refused = answer.status_code == 422
+                found.check(refused, answer, operation.name, f"another's id as {role}")
+                same = _own_words(answer) == _own_words(caller.request(**blank))
+                found.check(same, answer, operation.name, "as for an id of nobody")
+
+    assert found.open == []
+    assert _rows_of(other) == before
+    record_property("figure", f"ownership: {role}, {found.tried} requests with others' ids, 0 open")
+
+
+@pytest.mark.parametrize("role", ["USER", "SUPPORT", "ADMIN"])
+def test_a_route_without_an_id_shows_its_caller_nothing_of_another(
+    role: str,
+    other: Other,
+    sign_up: Callable[..., Person],
+    record_property: Callable[[str, object], None],
+) -> None:
+    found = Findings()
+    for operation in OPERATIONS:
+        if operation.parameters:
+            continue
+        # Each its own caller, since some of them end the caller's session.
+        caller = sign_up(role=role)
+        answer = caller.request(operation.method, operation.path)
+        if WHO_MAY_CALL[operation.name] == SUPPORT:
+            allowed = role != "USER"
+            holds = answer.status_code == (200 if allowed else 403)
+            found.check(holds, answer, operation.name, f"{role} at the back office")
+            if allowed:
+                continue
+        else:
+            holds = answer.status_code in {200, 204, 422}
+            found.check(holds, answer, operation.name, f"{role} may call it")
+        leaks = [trace for trace in other.traces if trace in answer.text]
+        found.check(leaks == [], answer, operation.name, f"nothing of another in it ({leaks})")
+
+    assert found.open == []
+    record_property("figure", f"ownership: {role}, {found.tried} checks of own routes, 0 open")
+
+
+@pytest.mark.parametrize("role", ["SUPPORT", "ADMIN"])
+def test_the_back_office_reaches_an_account_and_finds_no_account_of_nobody(
+    role: str, other: Other, sign_up: Callable[..., Person]
+) -> None:
+    found = Findings()
+    caller = sign_up(role=role)
+    for operation in OPERATIONS:
+        if WHO_MAY_CALL[operation.name] != SUPPORT or not operation.parameters:
+            continue
+        for identifier, status in ((str(other.person.id), 200), (str(uuid4()), 404)):
+            for request in _requests(operation, other, identifier):
+                answer = caller.request(**request)
+                expected = status if _is_valid(operation, request) else 422
+                found.check(answer.status_code == expected, answer, operation.name, f"{expected}")
+
+    assert found.open == []
+    assert found.tried >= 8
+
+
+def test_without_the_feature_its_routes_ask_for_it_and_the_others_do_not(
+    other: Other, sign_up: Callable[..., Person]
+) -> None:
+    found = Findings()
+    with transaction() as session:
+        session.execute(text("DELETE FROM auth.settings WHERE key = 'free_plan_features'"))
+    forget_business_settings()
+    for operation in OPERATIONS:
+        caller = sign_up()
+        identifier = operation.others_ids(other)[0] if operation.parameters else ""
+        answer = caller.request(
+            operation.method,
+            operation.at(identifier),
+            json={"template": "ot-diagnostic"} if operation.takes_body else None,
+        )
+        asked = WHO_MAY_CALL[operation.name] == EXAMS
+        found.check((answer.status_code == 402) == asked, answer, operation.name, f"402: {asked}")
+        if asked:
+            named = answer.json().get("features") == ["exams"]
+            found.check(named, answer, operation.name, "names the feature")
+
+    assert found.open == []
+
+
+def test_a_cursor_made_of_anothers_id_opens_nothing(other: Other, learner: Person) -> None:
+    from uuid import UUID
+
+    from studypack.core.paging import encode_cursor
+
+    for identifier in (other.running["id"], other.submitted["id"], "f" * 32):
+        cursor = encode_cursor(UUID(identifier))
+        answer = learner.get("/api/exams/sessions", params={"cursor": cursor})
+
+        assert (answer.status_code, answer.json()) == (200, {"items": [], "next_cursor": None})
+
+
+def test_anothers_question_cannot_be_answered_in_ones_own_session(
+    other: Other, learner: Person
+) -> None:
+    mine = exams.start(learner, "python-drill")
+    own = {item["question_id"] for item in mine["items"]}
+    item = next(item for item in other.running["items"] if item["question_id"] not in own)
+
+    answer = exams.save(learner, mine, item, exams.any_answer(item))
+
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["question_id"]
+
+
+def test_every_body_refuses_fields_it_does_not_name_and_none_sets_a_right() -> None:
+    document = openapi.document(sam.read())
+    rights = {"id", "user_id", "role", "is_active", "access_override", "email_verified", "features"}
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if "requestBody" not in operation:
+                continue
+            schema = operation["requestBody"]["content"]["application/json"]["schema"]
+            body = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+
+            assert body["additionalProperties"] is False, f"{method} {path}"
+            assert set(body["properties"]) & rights == set(), f"{method} {path}"
