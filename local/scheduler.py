@@ -293,6 +293,16 @@ class Crons:
             for function, schedule, _ in self._jobs
         ]
 
+    def run_now(self, name: str, now: datetime) -> LastRun | None:
+        """Run the job of this name out of turn; None while a run of it goes on.
+
+        Raises LookupError when no scheduled function has that name.
+        """
+        for function, schedule, _ in self._jobs:
+            if function.name == name:
+                return self.run(function, schedule, now)
+        raise LookupError(f"no scheduled function is called {name!r}")
+
     def _next_run(self, function: sam.Function, schedule: sam.Schedule) -> datetime | None:
         if self._scheduler is None:
             return None

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from starlette.staticfiles import StaticFiles
 
 from local import openapi
 from local import template as sam
-from local.scheduler import CronState
+from local.scheduler import Crons, CronState
 from local.seed import Account
 
 HOST = "127.0.0.1"
@@ -59,8 +59,13 @@ class Overview:
     functions: list[tuple[str, str, str | None]] = field(default_factory=list)
 
 
-def build_app(template: sam.Template, overview: Callable[[], Overview]) -> FastAPI:
-    """The application of the local server; `overview` is asked anew for every view of the page."""
+def build_app(
+    template: sam.Template, overview: Callable[[], Overview], crons: Crons | None = None
+) -> FastAPI:
+    """The application of the local server; `overview` is asked anew for every view of the page.
+
+    With `crons` a job can be run out of turn, from the page or by POST.
+    """
     from studypack.core.config import get_settings
 
     document = openapi.document(template)
@@ -80,6 +85,8 @@ def build_app(template: sam.Template, overview: Callable[[], Overview]) -> FastA
     )
     app.openapi = lambda: document  # type: ignore[method-assign]
     app.include_router(_pages(overview), include_in_schema=False)
+    if crons is not None:
+        app.include_router(_jobs(crons), include_in_schema=False)
     app.mount("/media", _Media(_CONTENT))
     app.mount("", openapi.application(template))
     app.add_middleware(_PageHeaders)
@@ -113,7 +120,8 @@ def _pages(overview: Callable[[], Overview]) -> APIRouter:
 
     @router.get("/_local/status.json")
     def status() -> JSONResponse:
-        return JSONResponse({"crons": overview().crons})
+        # The checkout tells `make demo` whether a stack that answers is its own.
+        return JSONResponse({"checkout": str(sam.ROOT), "crons": overview().crons})
 
     @router.get("/_local/outbox")
     def outbox() -> HTMLResponse:
@@ -132,6 +140,23 @@ def _pages(overview: Callable[[], Overview]) -> APIRouter:
     @router.get("/reset-password")
     def reset_password() -> HTMLResponse:
         return HTMLResponse(pages.get_template("reset-password.html").render())
+
+    return router
+
+
+def _jobs(crons: Crons) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/_local/crons/{name}/run")
+    def run_now(name: str) -> JSONResponse:
+        try:
+            run = crons.run_now(name, datetime.now(UTC))
+        except LookupError as error:
+            return JSONResponse({"detail": str(error)}, status_code=404)
+        if run is None:
+            return JSONResponse({"detail": "a run of it is under way"}, status_code=409)
+        result = {"result": run.summary, "failed": run.error is not None, "seconds": run.seconds}
+        return JSONResponse(result, status_code=200 if run.error is None else 500)
 
     return router
 

@@ -115,7 +115,7 @@ def running(
                 parts.callback(jobs.stop)
                 detail(f"{len(jobs.states())} jobs")
         with step("HTTP server") as detail:
-            app = server.build_app(template, lambda: _overview(local))
+            app = server.build_app(template, lambda: _overview(local), jobs)
             parts.enter_context(server.serving(app, listener, access_log=access_log))
             detail(base_url)
         yield local

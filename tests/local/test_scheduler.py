@@ -227,6 +227,19 @@ def test_a_job_runs_one_at_a_time() -> None:
     assert crons.states()[0].last_run is not None
 
 
+def test_a_job_can_be_run_out_of_turn_by_its_name() -> None:
+    crons = Crons(sam.parse(JOBS), invoke=Recorded({"processed": 2}))
+    name = crons.states()[0].name
+
+    run_now = crons.run_now(name, NOON)
+
+    assert run_now is not None
+    assert run_now.summary == "2 processed"
+    assert crons.states()[0].last_run == run_now
+    with pytest.raises(LookupError, match="nothing"):
+        crons.run_now("cron.nothing", NOON)
+
+
 def test_everything_runs_once_at_the_start_and_stop_waits_for_it() -> None:
     done = threading.Event()
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from local import server
 from local import template as sam
-from local.scheduler import CronState, LastRun
+from local.scheduler import Crons, CronState, LastRun
 from local.seed import demo_accounts
 
 BASE = "http://127.0.0.1:8000"
@@ -89,6 +89,44 @@ def test_the_page_can_ask_for_the_jobs_anew(local: TestClient) -> None:
         ("cron.broken", True),
         ("cron.new", False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "told"),
+    [
+        ({"processed": 3}, 200, "3 processed"),
+        (RuntimeError("the database is gone"), 500, "failed: RuntimeError: the database is gone"),
+    ],
+)
+def test_a_job_can_be_run_now(
+    database_url: str, answer: dict[str, int] | Exception, status: int, told: str
+) -> None:
+    def job(_function: sam.Function, _event: dict[str, Any]) -> dict[str, int]:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    app = server.build_app(sam.read(), overview, Crons(sam.read(), invoke=job))
+    client = TestClient(app, base_url=BASE)
+
+    ran = client.post("/_local/crons/cron.score_exams/run")
+
+    assert (ran.status_code, ran.json()["result"]) == (status, told)
+    assert client.post("/_local/crons/cron.nothing/run").status_code == 404
+
+
+def test_a_job_under_way_is_not_run_a_second_time(database_url: str) -> None:
+    inner: list[int] = []
+
+    def job(_function: sam.Function, _event: dict[str, Any]) -> dict[str, int]:
+        inner.append(client.post("/_local/crons/cron.score_exams/run").status_code)
+        return {}
+
+    app = server.build_app(sam.read(), overview, Crons(sam.read(), invoke=job))
+    client = TestClient(app, base_url=BASE)
+
+    assert client.post("/_local/crons/cron.score_exams/run").status_code == 200
+    assert inner == [409]
 
 
 @pytest.mark.parametrize(
