@@ -1,0 +1,136 @@
+"""What the demo prints: a line a step, what failed in full, and the learner's results."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from local.demo.client import Exchange
+from local.demo.journey import Results
+from local.demo.learner import Document
+
+WIDTH = 110
+SCALE_CELLS = 61
+BAR_CELLS = 24
+
+
+def make_console() -> Console:
+    """A terminal's console, no wider than reads well; elsewhere as wide as that."""
+    console = Console(highlight=False)
+    if console.is_terminal or "COLUMNS" in os.environ:
+        console.width = min(console.width, WIDTH)
+    else:
+        console.width = WIDTH
+    return console
+
+
+def step_line(number: int, title: str, outcome: str, seconds: float, *, passed: bool) -> Table:
+    """One step: what the learner did, what came back, how long it took."""
+    line = Table.grid(padding=(0, 1), expand=True)
+    line.add_column(width=4, justify="right", style="dim")
+    line.add_column(width=1)
+    line.add_column(ratio=4)
+    line.add_column(ratio=9)
+    line.add_column(width=8, justify="right", style="dim")
+    mark = Text("✓", "green") if passed else Text("✗", "bold red")
+    result = Text(outcome, "" if passed else "red")
+    line.add_row(str(number), mark, Text(title), result, f"{seconds * 1000:,.0f} ms")
+    return line
+
+
+def exchange_block(exchange: Exchange) -> Iterator[Text]:
+    """A request that went wrong, with status and document."""
+    for text in (exchange.request, f"{exchange.status}", *exchange.answer.splitlines()):
+        yield Text(f"         {text}", "red", overflow="fold")
+
+
+def results_panel(results: Results) -> RenderableType | None:
+    """Scaled score, mastery and history; None when there is nothing to show."""
+    parts: list[RenderableType] = []
+    if results.review is not None:
+        parts += [score_lines(results.review), Rule(style="dim"), mastery_table(results)]
+    if results.sessions:
+        parts += [Rule(style="dim")] if parts else []
+        parts.append(history_table(results.sessions))
+    if not parts:
+        return None
+    return Panel(Group(*parts), title="Mia's results", padding=(1, 2), border_style="dim")
+
+
+def score_lines(review: Document) -> Text:
+    """The score on its scale: the band is one standard error to each side."""
+    scaled = review["scaled"]
+    low, high, pass_score = scaled["minimum"], scaled["maximum"], scaled["pass_score"]
+    score, error = scaled["score"], scaled["standard_error"] or 0
+
+    def cell(points: float) -> int:
+        inside: float = min(max(points, low), high)
+        return int(0.5 + (inside - low) / (high - low) * (SCALE_CELLS - 1))
+
+    band = range(cell(score - error), cell(score + error) + 1)
+    color = "green" if review["passed"] else "yellow"
+    scale = Text(f"{low} ")
+    for at in range(SCALE_CELLS):
+        if at == cell(score):
+            scale.append("●", f"bold {color}")
+        elif at == cell(pass_score):
+            scale.append("┃", "bold")
+        elif at in band:
+            scale.append("▒", color)
+        else:
+            scale.append("─", "dim")
+    scale.append(f" {high}")
+    verdict = "passed" if review["passed"] else "not passed"
+    headline = Text.assemble(
+        (f"{review['title']}: {score}", f"bold {color}"),
+        f" ± {error:.0f}, {verdict}   ",
+        (f"({float(review['score_percent']):g} % raw)", "dim"),
+    )
+    margin = " " * (len(f"{low} ") + cell(pass_score))
+    legend = Text(f"{margin}┗ pass mark {pass_score}     ● score  ▒ standard error", "dim")
+    return Text("\n").join([headline, Text(), scale, legend])
+
+
+def mastery_table(results: Results) -> Table:
+    """Mastery by topic as bars, and what the exam found."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("Mastery by topic", "", "", "In this exam"):
+        table.add_column(title, header_style="bold", no_wrap=True)
+    for topic in results.review["topics"] if results.review else ():
+        mastery = topic["mastery"] or 0
+        full = round(mastery * BAR_CELLS)
+        bar = Text.assemble(("█" * full, "cyan"), ("░" * (BAR_CELLS - full), "dim"))
+        points = f"{float(topic['credit']):.1f} of {topic['items']}"
+        table.add_row(topic["name"], bar, f"{mastery:.0%}", points)
+    return table
+
+
+def history_table(sessions: list[Document]) -> Table:
+    """The learner's sessions as the history lists them."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False)
+    for title in ("History", "Submitted", "Status", "Raw", "Scaled", "Result"):
+        table.add_column(title, no_wrap=True)
+    verdicts = {True: "passed", False: "not passed", None: ""}
+    for session in sessions:
+        submitted, percent = session["submitted_at"], session["score_percent"]
+        table.add_row(
+            session["title"],
+            "" if submitted is None else f"{_local(submitted):%Y-%m-%d %H:%M}",
+            session["status"],
+            "" if percent is None else f"{float(percent):g} %",
+            "" if session["score_scaled"] is None else str(session["score_scaled"]),
+            verdicts[session["passed"]],
+        )
+    return table
+
+
+def _local(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone()
