@@ -88,8 +88,7 @@ def _play_step(journey: Journey, number: int, step: Step, console: Console) -> b
     seconds = time.perf_counter() - started
     console.print(step_line(number, step.title, outcome, seconds, passed=passed))
     if exchange is not None:
-        for line in exchange_block(exchange):
-            console.print(line)
+        console.print(exchange_block(exchange))
     return passed
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from datetime import datetime
 
 from rich import box
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
@@ -46,10 +46,10 @@ def step_line(number: int, title: str, outcome: str, seconds: float, *, passed: 
     return line
 
 
-def exchange_block(exchange: Exchange) -> Iterator[Text]:
+def exchange_block(exchange: Exchange) -> Padding:
     """A request that went wrong, with status and document."""
-    for text in (exchange.request, f"{exchange.status}", *exchange.answer.splitlines()):
-        yield Text(f"         {text}", "red", overflow="fold")
+    lines = (exchange.request, str(exchange.status), exchange.answer)
+    return Padding(Text("\n".join(lines), "red", overflow="fold"), (0, 0, 0, 7))
 
 
 def results_panel(results: Results) -> RenderableType | None:
@@ -95,8 +95,9 @@ def score_lines(review: Document) -> Text:
         (f"({float(review['score_percent']):g} % raw)", "dim"),
     )
     margin = " " * (len(f"{low} ") + cell(pass_score))
-    legend = Text(f"{margin}┗ pass mark {pass_score}     ● score  ▒ standard error", "dim")
-    return Text("\n").join([headline, Text(), scale, legend])
+    pass_mark = Text(f"{margin}┗ pass mark {pass_score}", "dim")
+    legend = Text(f"{' ' * len(f'{low} ')}● score   ▒ one standard error to each side", "dim")
+    return Text("\n").join([headline, Text(), scale, pass_mark, legend])
 
 
 def mastery_table(results: Results) -> Table:

@@ -291,8 +291,8 @@ class Journey:
         after = self.phone.get(sheet.path("/review"))["score_raw"]
         _check(after == before, "the score moved", self.phone)
         return (
-            "409 exam_finished, score unchanged (the refusal after time ran out would take the"
-            " shortest exam's 15 minutes: the tests cause it)"
+            "409 exam_finished, score unchanged (a deadline that passes would take 15 minutes:"
+            " the tests have it)"
         )
 
     # What the steps share
