@@ -41,12 +41,23 @@ FUNCTIONS = (
         name text := 'analytics_events_' || to_char(month, 'YYYY_MM');
         first timestamptz := date_trunc('month', month::timestamp) AT TIME ZONE 'UTC';
         after timestamptz := (date_trunc('month', month::timestamp) + interval '1 month') AT TIME ZONE 'UTC';
+        smallest uuid := public.smallest_uuid7(first);
+        beyond uuid := public.smallest_uuid7(after);
     BEGIN
+        -- Two jobs at once take turns.
+        PERFORM pg_advisory_xact_lock(hashtextextended('activity.analytics_events', 0));
         IF to_regclass('activity.' || name) IS NOT NULL THEN
             RETURN false;
         END IF;
-        EXECUTE format('CREATE TABLE activity.%I PARTITION OF activity.analytics_events FOR VALUES FROM (%L) TO (%L)',
-                       name, public.smallest_uuid7(first), public.smallest_uuid7(after));
+        -- Made apart and then attached: events of this month may be in the default partition, if it
+        -- is made late, and they must move before it can be attached.
+        LOCK TABLE activity.analytics_events_default IN ACCESS EXCLUSIVE MODE;
+        EXECUTE format('CREATE TABLE activity.%I (LIKE activity.analytics_events INCLUDING DEFAULTS)', name);
+        EXECUTE format('WITH moved AS (DELETE FROM activity.analytics_events_default
+                                        WHERE id >= %L AND id < %L RETURNING *)
+                        INSERT INTO activity.%I SELECT * FROM moved', smallest, beyond, name);
+        EXECUTE format('ALTER TABLE activity.analytics_events ATTACH PARTITION activity.%I
+                        FOR VALUES FROM (%L) TO (%L)', name, smallest, beyond);
         RETURN true;
     END $$
     """,
