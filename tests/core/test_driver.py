@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import pg8000.dbapi
 import pytest
 import sqlalchemy as sa
+from pg8000.converters import timestamptz_in
 from pg8000.exceptions import DatabaseError, InterfaceError
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -911,3 +912,16 @@ def test_two_phases_commit_together(engine: sa.Engine) -> None:
         transaction.commit()
     with engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(Thing)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-11-21 05:17:12.613715+00", "2026-11-21 05:17:12+00", "1999-12-31 23:59:59.5+05:30"],
+)
+def test_a_time_is_read_as_pg8000_reads_it(text: str) -> None:
+    assert driver.read_timestamptz(text) == timestamptz_in(text)
+
+
+@pytest.mark.parametrize("text", ["infinity", "-infinity", "0044-03-15 12:00:00+00 BC"])
+def test_a_time_that_python_cannot_hold_stays_what_pg8000_makes_of_it(text: str) -> None:
+    assert driver.read_timestamptz(text) == timestamptz_in(text)
