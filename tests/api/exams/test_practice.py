@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support import bank, exams
+from tests.support.at_once import meeting_at
+from tests.support.devices import another_device
+
+
+@pytest.fixture
+def drill(learner: Any) -> dict[str, Any]:
+    """A practice session under way."""
+    return exams.start(learner, "python-drill")
+
+
+def read(person: Any, session: dict[str, Any]) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = person.get(f"/api/exams/sessions/{session['id']}").json()["items"]
+    return items
+
+
+def test_the_solution_comes_with_the_answer_and_for_that_item_alone(
+    learner: Any, drill: dict[str, Any]
+) -> None:
+    first, *others = drill["items"]
+    content = exams.content_of(first["question_id"])
+    saved = exams.save(learner, drill, first, exams.any_answer(first)).json()
+    assert saved["solution"]["rationale"] == content.rationale
+    assert saved["solution"]["position"] == first["question"]["position"]
+    there, *elsewhere = read(another_device(learner), drill)
+    assert there["solution"] == saved["solution"]
+    assert [item["solution"] for item in elsewhere] == [None] * len(others)
+
+
+def test_a_flag_alone_shows_no_solution(learner: Any, drill: dict[str, Any]) -> None:
+    saved = exams.save(learner, drill, drill["items"][0], None, flagged=True).json()
+    assert saved["solution"] is None
+    assert read(learner, drill)[0]["solution"] is None
+
+
+@pytest.mark.parametrize("clear", [True, False])
+def test_an_answer_whose_solution_was_shown_is_final(
+    learner: Any, drill: dict[str, Any], clear: bool
+) -> None:
+    item = drill["items"][0]
+    right = exams.right_answer(exams.content_of(item["question_id"]))
+    answer = exams.any_answer(item)
+    exams.save(learner, drill, item, answer)
+    refused = exams.save(learner, drill, item, None if clear else right, revision=2)
+    assert (refused.status_code, refused.json()["code"]) == (409, "answer_final")
+    response = read(learner, drill)[0]["response"]
+    assert (response["revision"], response["answer"]) == (1, answer)
+
+
+def test_a_final_answer_sent_again_is_replayed_with_its_solution(
+    learner: Any, drill: dict[str, Any]
+) -> None:
+    item = drill["items"][0]
+    first = exams.save(learner, drill, item, exams.any_answer(item)).json()
+    again = exams.save(learner, drill, item, exams.any_answer(item)).json()
+    assert (again["replayed"], again["solution"]) == (True, first["solution"])
+
+
+def test_an_answer_that_meets_one_made_final_does_not_replace_it(
+    learner: Any, drill: dict[str, Any]
+) -> None:
+    item = drill["items"][0]
+    answer = exams.any_answer(item)
+    (refused,) = meeting_at(
+        "INSERT INTO learning.exam_responses (id, session_id, question_id, answer, revision,"
+        " credit, is_correct, reviewed_at)"
+        " VALUES (gen_random_uuid(), :session, :question, CAST(:answer AS jsonb), 1, 0, false,"
+        " now())",
+        [lambda: exams.save(learner, drill, item, answer, revision=2)],
+        session=drill["id"],
+        question=item["question_id"],
+        answer=json.dumps(answer),
+    )
+    assert (refused.status_code, refused.json()["code"]) == (409, "answer_final")
+    assert read(learner, drill)[0]["response"]["revision"] == 1
+
+
+def test_a_practice_session_is_graded_like_any_other(learner: Any, drill: dict[str, Any]) -> None:
+    exams.answer_all(learner, drill, right=True)
+    result = exams.finalize(learner, drill)
+    assert (result["is_practice"], result["score_percent"]) == (True, "100.00")
+    assert bank.value("SELECT count(*) FROM activity.xp_logs") == 1
+
+
+def test_an_exam_that_is_no_practice_shows_no_solution_to_an_answer(learner: Any) -> None:
+    session = exams.start(learner)
+    item = session["items"][0]
+    assert exams.save(learner, session, item, exams.any_answer(item)).json()["solution"] is None
+    assert {entry["solution"] for entry in read(learner, session)} == {None}
+    assert bank.value("SELECT count(*) FROM learning.exam_responses WHERE credit >= 0") == 0

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cron import score_exams
+from studypack.core.jobs import STOP_BEFORE_MILLISECONDS
+from tests.support import bank, exams
+from tests.support.at_once import meeting_at
+
+
+def run(milliseconds: int = 60_000) -> dict[str, Any]:
+    return score_exams.handler({}, exams.JobContext(milliseconds))
+
+
+@pytest.fixture
+def submitted(learner: Any, other_learner: Any, sign_up: Any) -> list[dict[str, Any]]:
+    """Three exams that await their scaled score."""
+    sessions = []
+    for person in (learner, other_learner, sign_up()):
+        sessions.append(exams.start(person, "ot-practice-exam"))
+        exams.finalize(person, sessions[-1])
+    return sessions
+
+
+def scored() -> int:
+    count: int = bank.value(
+        "SELECT count(*) FROM learning.exam_sessions"
+        " WHERE status = 'REVIEW' AND score_scaled IS NOT NULL"
+    )
+    return count
+
+
+def test_the_job_scores_every_submitted_exam_and_says_how_many(
+    submitted: list[dict[str, Any]],
+) -> None:
+    report = run()
+    assert (report["job"], report["processed"], report["complete"]) == ("score_exams", 3, True)
+    assert scored() == 3
+    assert run()["processed"] == 0
+
+
+def test_it_goes_on_batch_by_batch_until_nothing_is_left(
+    submitted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(score_exams, "BATCH", 2)
+    report = run()
+    assert (report["processed"], report["batches"]) == (3, 3)
+
+
+def test_two_jobs_at_once_share_the_exams(
+    submitted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(score_exams, "BATCH", 2)
+    one, other = meeting_at("LOCK TABLE activity.user_activities IN SHARE MODE", [run, run])
+    assert one["processed"] + other["processed"] == 3
+    assert min(one["processed"], other["processed"]) > 0
+    assert scored() == 3
+    assert (
+        bank.value("SELECT count(*) FROM activity.user_activities WHERE type = 'exam.scored'") == 3
+    )
+
+
+def test_a_job_without_time_begins_nothing(submitted: list[dict[str, Any]]) -> None:
+    report = run(STOP_BEFORE_MILLISECONDS)
+    assert (report["processed"], report["complete"]) == (0, False)
+    assert scored() == 0

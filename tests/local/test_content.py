@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+import yaml
+
+from local import seed
+from local.content_files import CONTENT, CourseContent, course_folders, read_course, topic_slugs
+from studypack.core.config import get_settings
+from studypack.core.errors import Unprocessable
+from studypack.exams.blueprint import allocate
+from studypack.questions.answers import QuestionType, validate_content
+from tests.support import bank
+
+COURSES = [folder.name for folder in course_folders()]
+
+
+def course(name: str) -> CourseContent:
+    return read_course(CONTENT / name)
+
+
+@pytest.mark.parametrize("name", COURSES)
+def test_every_question_of_the_sample_content_is_sound(name: str) -> None:
+    for question in course(name).questions:
+        assert validate_content(question.content(name)) == [], question.id
+
+
+def test_the_ot_course_has_sixty_questions_and_more_of_all_five_types() -> None:
+    types = Counter(question.type for question in course("occupational-therapy").questions)
+    assert sum(types.values()) >= 60
+    assert set(types) == set(QuestionType)
+    special = (QuestionType.HOT_SPOT, QuestionType.ORDERING, QuestionType.CLINICAL_SIM)
+    assert sum(types[kind] for kind in special) >= 10
+    assert min(types.values()) >= 3
+
+
+def test_the_python_course_has_thirty_questions_and_more() -> None:
+    questions = course("python-programming").questions
+    assert len(questions) >= 30
+    assert {question.type for question in questions} == set(QuestionType)
+
+
+@pytest.mark.parametrize("name", COURSES)
+def test_the_bank_fills_every_template_of_the_sample_content(name: str) -> None:
+    content = course(name)
+    available = Counter(question.topic for question in content.questions)
+    assert content.exams
+    for exam in content.exams:
+        wanted = allocate({weight.topic: weight.weight for weight in exam.topics}, exam.items)
+        assert {t: n for t, n in wanted.items() if n > available[t]} == {}, exam.slug
+
+
+@pytest.mark.parametrize("name", COURSES)
+def test_every_topic_has_questions_and_the_course_a_disclaimer(name: str) -> None:
+    content = course(name)
+    assert set(topic_slugs(content.course.topics)) == {q.topic for q in content.questions}
+    assert content.course.disclaimer
+
+
+@pytest.mark.parametrize("name", COURSES)
+def test_every_image_has_the_size_that_its_question_states(name: str) -> None:
+    used = set()
+    for question in course(name).questions:
+        if question.image is None:
+            continue
+        used.add(question.image.file)
+        image = CONTENT / name / "media" / question.image.file
+        root = ET.parse(image).getroot()  # noqa: S314 (the repository's own files)
+        assert (root.get("width"), root.get("height")) == (
+            str(question.image.width),
+            str(question.image.height),
+        ), question.id
+    assert used == {path.name for path in (CONTENT / name / "media").iterdir()}
+
+
+@pytest.mark.parametrize("name", COURSES)
+def test_no_two_questions_ask_the_same(name: str) -> None:
+    stems = Counter(question.stem for question in course(name).questions)
+    assert [stem for stem, times in stems.items() if times > 1] == []
+
+
+@pytest.mark.parametrize("name", COURSES)
+def test_the_key_does_not_favour_a_place(name: str) -> None:
+    places = Counter(
+        place
+        for question in course(name).questions
+        if question.type is QuestionType.SINGLE_BEST
+        for place, option in enumerate(question.options)
+        if option.correct
+    )
+    assert max(places.values()) < 0.5 * sum(places.values())
+
+
+class Folder:
+    """A course folder of the test's own, to make mistakes in."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def change(self, file: str, edit: Any) -> None:
+        """Edit the parsed content of a file."""
+        path = self.path / file
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        edit(data)
+        path.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+
+    def mistakes(self) -> dict[str, str]:
+        """Field and code of every mistake that reading it finds."""
+        with pytest.raises(Unprocessable) as refusal:
+            read_course(self.path)
+        return {error.field: error.code for error in refusal.value.errors}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """A copy of the Python course."""
+    return Folder(Path(shutil.copytree(CONTENT / "python-programming", tmp_path / "a-course")))
+
+
+BASICS = "questions/python-basics.yaml"
+FUNCTIONS = "questions/functions.yaml"
+
+
+def test_a_copy_without_mistakes_reads_like_the_original(folder: Folder) -> None:
+    assert read_course(folder.path) == course("python-programming")
+
+
+def test_every_mistake_is_reported_at_once_by_file_and_item(folder: Folder) -> None:
+    def break_basics(questions: list[dict[str, Any]]) -> None:
+        questions[0]["difficulty"] = 6
+        questions[1]["stemm"] = questions[1].pop("stem")
+
+    def break_functions(questions: list[dict[str, Any]]) -> None:
+        questions[0]["topic"] = "cooking"
+        questions[1]["rationale"] = " "
+
+    def break_exams(exams: list[dict[str, Any]]) -> None:
+        exams[0]["topics"][0]["topic"] = "cooking"
+        exams[1]["duration_minutes"] = 0
+
+    names = [q.id for q in read_course(folder.path).questions]
+    basics = [name for name in names if name.startswith("py-bas")]
+    functions = [name for name in names if name.startswith("py-fun")]
+    folder.change(BASICS, break_basics)
+    folder.change(FUNCTIONS, break_functions)
+    folder.change("exams.yaml", break_exams)
+    assert folder.mistakes() == {
+        f"python-basics.yaml: {basics[0]}.difficulty": "less_than_equal",
+        f"python-basics.yaml: {basics[1]}.stem": "missing",
+        f"python-basics.yaml: {basics[1]}.stemm": "extra_forbidden",
+        f"questions: {functions[0]}.topic": "unknown_topic",
+        f"questions: {functions[1]}.rationale": "unsound",
+        "exams.yaml: python-checkpoint.topics": "unknown_topic",
+        "exams.yaml: python-drill.duration_minutes": "greater_than_equal",
+    }
+
+
+def test_an_id_used_twice_is_reported_across_files(folder: Folder) -> None:
+    first = read_course(folder.path).questions[-1].id
+    folder.change(FUNCTIONS, lambda questions: questions[0].update(id=first))
+    assert folder.mistakes() == {f"questions: {first}": "duplicate"}
+
+
+def test_a_topic_used_twice_is_reported(folder: Folder) -> None:
+    folder.change("course.yaml", lambda data: data["topics"].append(data["topics"][0]))
+    assert folder.mistakes() == {"course.yaml: python-basics": "duplicate"}
+
+
+def test_an_image_that_is_not_there_is_reported(folder: Folder) -> None:
+    question = next(q for q in read_course(folder.path).questions if q.image)
+    assert question.image
+    (folder.path / "media" / question.image.file).unlink()
+    assert folder.mistakes() == {f"questions: {question.id}.image.file": "missing"}
+
+
+def test_a_raw_exam_with_a_scale_and_a_scaled_one_without_are_reported(folder: Folder) -> None:
+    def swap(exams: list[dict[str, Any]]) -> None:
+        exams[0]["scaled"] = {"minimum": 0, "maximum": 100, "pass_score": 50}
+        exams[1]["scoring_mode"] = "scaled"
+
+    folder.change("exams.yaml", swap)
+    assert folder.mistakes() == {
+        "exams.yaml: python-checkpoint.scaled": "scale",
+        "exams.yaml: python-drill.scaled": "scale",
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "field", "code"),
+    [
+        (BASICS, "- id: [", "python-basics.yaml", "unreadable"),
+        (BASICS, "id: one", "python-basics.yaml", "not_a_list"),
+        (BASICS, "- just text", "python-basics.yaml: ?.", "model_type"),
+        ("exams.yaml", "a: b", "exams.yaml", "not_a_list"),
+        ("course.yaml", "slug: [", "course.yaml", "unreadable"),
+    ],
+)
+def test_a_file_that_holds_something_else_is_reported(
+    folder: Folder, file: str, text: str, field: str, code: str
+) -> None:
+    (folder.path / file).write_text(text, encoding="utf-8")
+    assert folder.mistakes()[field] == code
+
+
+def test_a_course_without_its_file_is_no_course(folder: Folder) -> None:
+    assert course_folders(folder.path.parent) == [folder.path]
+    (folder.path / "course.yaml").unlink()
+    assert course_folders(folder.path.parent) == []
+    assert folder.mistakes() == {"course.yaml": "unreadable"}
+
+
+SEEDED = [
+    "auth.users",
+    "auth.user_profiles",
+    "auth.accommodations",
+    "auth.timezone_history",
+    "auth.settings",
+    "learning.courses",
+    "learning.topics",
+    "learning.questions",
+    "learning.question_options",
+    "learning.question_versions",
+    "learning.exam_templates",
+]
+
+
+def everything() -> dict[str, list[Any]]:
+    return {
+        table: sorted(
+            (row[0] for row in bank.rows(f"SELECT to_jsonb(t) - 'updated_at' FROM {table} t")),
+            key=str,
+        )
+        for table in SEEDED
+    }
+
+
+@pytest.mark.usefixtures("database_url")
+def test_seeding_again_changes_nothing() -> None:
+    before = everything()
+    assert all(before.values())
+    lines: list[str] = []
+    seed.seed(lines.append)
+    assert everything() == before
+    assert lines == [
+        "accounts: 0 created",
+        "occupational-therapy: 0 questions created, 0 changed, 114 unchanged",
+        "python-programming: 0 questions created, 0 changed, 43 unchanged",
+    ]
+
+
+@pytest.mark.usefixtures("database_url")
+def test_seeding_a_course_with_a_mistake_writes_nothing_of_it(
+    folder: Folder, tmp_path: Path
+) -> None:
+    for name in ("accounts.yaml", "settings.yaml"):
+        shutil.copy(CONTENT / name, tmp_path / name)
+    folder.change("course.yaml", lambda data: data.update(slug="new", title="New"))
+    folder.change(FUNCTIONS, lambda questions: questions[0].update(topic="cooking"))
+    with pytest.raises(Unprocessable):
+        seed.seed(root=tmp_path)
+    assert bank.rows("SELECT 1 FROM learning.courses WHERE slug = 'new'") == []
+
+
+@pytest.mark.usefixtures("database_url")
+def test_an_edited_question_is_changed_by_the_next_seed(folder: Folder, tmp_path: Path) -> None:
+    for name in ("accounts.yaml", "settings.yaml"):
+        shutil.copy(CONTENT / name, tmp_path / name)
+    folder.change(FUNCTIONS, lambda questions: questions[0].update(stem="Changed?"))
+    lines: list[str] = []
+    seed.seed(lines.append, root=tmp_path)
+    assert lines[-1] == "a-course: 0 questions created, 1 changed, 42 unchanged"
+    assert bank.value("SELECT count(*) FROM learning.courses") == 2
+
+
+def test_demo_accounts_stay_out_of_a_real_stage(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAGE", "prod")
+    get_settings.cache_clear()
+    with pytest.raises(RuntimeError, match="do not belong"):
+        seed.seed()
