@@ -132,29 +132,39 @@ def test_old_rows_are_deleted_a_bounded_batch_at_a_time(session: Session) -> Non
 
 CREDENTIALS = {
     "sessions": (
-        "INSERT INTO auth.sessions (id, user_id, token_hash, expires_at)"
-        " VALUES (gen_random_uuid(), :user, sha256(CAST(:name AS bytea)), now() + :age)",
+        (
+            "INSERT INTO auth.sessions (id, user_id, token_hash, expires_at)"
+            " VALUES (gen_random_uuid(), :user, sha256(CAST(:name AS bytea)), now() + :age)"
+        ),
         "SELECT count(*) FROM auth.sessions WHERE user_id = :user",
         {"-1 second": 0, "1 hour": 1},
     ),
     "verification_tokens": (
-        "INSERT INTO auth.verification_tokens"
-        " (id, user_id, purpose, token_hash, email, expires_at)"
-        " VALUES (gen_random_uuid(), :user, 'PASSWORD_RESET', sha256(CAST(:name AS bytea)), 'x',"
-        " now() + :age)",
-        "SELECT count(*) FROM auth.verification_tokens WHERE user_id = :user"
-        " AND purpose = 'PASSWORD_RESET'",
+        (
+            "INSERT INTO auth.verification_tokens"
+            " (id, user_id, purpose, token_hash, email, expires_at)"
+            " VALUES (gen_random_uuid(), :user, 'PASSWORD_RESET', sha256(CAST(:name AS bytea)),"
+            " 'x', now() + :age)"
+        ),
+        (
+            "SELECT count(*) FROM auth.verification_tokens WHERE user_id = :user"
+            " AND purpose = 'PASSWORD_RESET'"
+        ),
         {"-7 days -1 minute": 0, "-6 days": 1, "1 hour": 1},
     ),
     "throttles": (
-        "INSERT INTO auth.throttles (key, hits, resets_at)"
-        " VALUES (sha256(CAST(:name AS bytea)), 1, now() + :age)",
+        (
+            "INSERT INTO auth.throttles (key, hits, resets_at)"
+            " VALUES (sha256(CAST(:name AS bytea)), 1, now() + :age)"
+        ),
         "SELECT count(*) FROM auth.throttles",
         {"-1 second": 0, "1 hour": 1},
     ),
     "idempotency_keys": (
-        "INSERT INTO auth.idempotency_keys (user_id, operation, key, fingerprint, created_at)"
-        " VALUES (:user, 'x', :name, 'x', now() + :age)",
+        (
+            "INSERT INTO auth.idempotency_keys (user_id, operation, key, fingerprint, created_at)"
+            " VALUES (:user, 'x', :name, 'x', now() + :age)"
+        ),
         "SELECT count(*) FROM auth.idempotency_keys",
         {"-25 hours": 0, "-23 hours": 1},
     ),
