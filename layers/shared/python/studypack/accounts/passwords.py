@@ -63,7 +63,7 @@ def verify_password(password_hash: str | None, password: str) -> bool:
         matches = _hasher().verify(password_hash or _hash_of_nothing(), password)
     except (VerificationError, InvalidHashError):
         return False
-    return matches and password_hash is not None
+    return matches and bool(password_hash)
 
 
 def needs_rehash(password_hash: str) -> bool:
