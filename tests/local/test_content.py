@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -20,6 +21,7 @@ from tests.support import bank
 COURSES = [folder.name for folder in course_folders()]
 
 
+@cache
 def course(name: str) -> CourseContent:
     return read_course(CONTENT / name)
 

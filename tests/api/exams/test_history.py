@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.support import bank, exams
 from tests.support.sitting import fields
 
@@ -54,11 +52,11 @@ def test_a_learner_without_sessions_has_an_empty_history(learner: Any) -> None:
     assert learner.get(PATH).json() == {"items": [], "next_cursor": None}
 
 
-@pytest.mark.parametrize("limit", ["0", "201", "many"])
-def test_a_page_has_a_size(learner: Any, limit: str) -> None:
-    refused = learner.get(PATH, params={"limit": limit})
-    assert refused.status_code == 422
-    assert fields(refused) == ["limit"]
+def test_a_page_has_a_size(learner: Any) -> None:
+    for limit in ("0", "201", "many"):
+        refused = learner.get(PATH, params={"limit": limit})
+        assert refused.status_code == 422
+        assert fields(refused) == ["limit"]
 
 
 def test_a_cursor_of_somebody_elses_making_is_refused(learner: Any) -> None:

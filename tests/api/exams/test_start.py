@@ -191,11 +191,11 @@ def test_an_unknown_template_is_named(learner: Any) -> None:
     assert fields(answer) == ["template"]
 
 
-@pytest.mark.parametrize("body", [{}, {"template": ""}, {"template": 7}, {"template": "x" * 101}])
-def test_a_start_without_a_template_names_the_field(learner: Any, body: dict[str, Any]) -> None:
-    answer = learner.post("/api/exams/sessions", json=body)
-    assert answer.status_code == 422
-    assert fields(answer) == ["template"]
+def test_a_start_without_a_template_names_the_field(learner: Any) -> None:
+    for body in ({}, {"template": ""}, {"template": 7}, {"template": "x" * 101}):
+        answer = learner.post("/api/exams/sessions", json=body)
+        assert answer.status_code == 422
+        assert fields(answer) == ["template"]
 
 
 def test_an_exam_runs_once_at_a_time(learner: Any) -> None:
