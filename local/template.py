@@ -30,6 +30,8 @@ class Kind(StrEnum):
     CRON = "cron"
     WORKER = "worker"
     WEBHOOK = "webhook"
+    OPS = "ops"
+    """Run by a deployment or by hand."""
 
 
 @dataclass(frozen=True)
@@ -170,10 +172,10 @@ def read(path: Path = TEMPLATE) -> Template:
     return parse(path.read_text(encoding="utf-8"))
 
 
-def parse(text: str) -> Template:
-    """Read a template's text; see `read`."""
-    document = yaml.load(text, Loader=_CloudFormationLoader)  # noqa: S506 - a SafeLoader underneath
-    resources: dict[str, Any] = document.get("Resources", {})
+def parse(text: str, parameters: Mapping[str, str] | None = None) -> Template:
+    """Read a template's text; see `read`. Parameters not given have the template's defaults."""
+    document = load(text)
+    resources: dict[str, Any] = _looked_up(document.get("Resources", {}), document, parameters)
     defaults = document.get("Globals", {}).get("Function", {})
     queues = tuple(_queue(name, body) for name, body in _typed(resources, "AWS::SQS::Queue"))
     functions = tuple(
@@ -195,6 +197,46 @@ def parse(text: str) -> Template:
     )
     _check_references(template)
     return template
+
+
+def load(text: str) -> dict[str, Any]:
+    """A template as it stands; `!Ref X` is `{"Ref": "X"}`, `!If [...]` is `{"Fn::If": [...]}`."""
+    document: dict[str, Any] = yaml.load(text, Loader=_CloudFormationLoader)  # noqa: S506 - safe
+    return document
+
+
+def _looked_up(value: Any, document: Mapping[str, Any], given: Mapping[str, str] | None) -> Any:
+    """Replace every `!FindInMap` whose keys are literals or parameters by what it finds.
+
+    Raises TemplateError naming a mapping that has no such key.
+    """
+    defaults = {
+        name: parameter["Default"]
+        for name, parameter in document.get("Parameters", {}).items()
+        if "Default" in parameter
+    }
+    parameters: dict[str, Any] = {**defaults, **(given or {})}
+    mappings: dict[str, Any] = document.get("Mappings", {})
+
+    def find(keys: list[Any]) -> Any:
+        names = [
+            parameters.get(str(_referred(key))) if isinstance(key, dict) else key for key in keys
+        ]
+        found: Any = mappings
+        for name in names:
+            if not isinstance(found, dict) or name not in found:
+                raise TemplateError(f"Mappings: {'.'.join(map(str, names))} is not there")
+            found = found[name]
+        return found
+
+    def walk(part: Any) -> Any:
+        if isinstance(part, dict):
+            if set(part) == {"Fn::FindInMap"}:
+                return find(part["Fn::FindInMap"])
+            return {key: walk(each) for key, each in part.items()}
+        return [walk(each) for each in part] if isinstance(part, list) else part
+
+    return walk(value)
 
 
 class _CloudFormationLoader(yaml.SafeLoader):
@@ -264,6 +306,8 @@ def _handler(logical_id: str, properties: Mapping[str, Any]) -> tuple[str, str]:
 def _kind(module: str, *, routes: bool, schedules: bool) -> Kind:
     if routes:
         return Kind.WEBHOOK if module.startswith("webhooks.") else Kind.API
+    if module.startswith("ops."):
+        return Kind.OPS
     return Kind.CRON if schedules else Kind.WORKER
 
 

@@ -40,6 +40,7 @@ HEAVY: dict[sam.Kind, set[str]] = {
     sam.Kind.CRON: set(NEVER_AT_IMPORT) | WEB,
     sam.Kind.WORKER: set(NEVER_AT_IMPORT) | WEB,
     sam.Kind.WEBHOOK: set(NEVER_AT_IMPORT) | WEB,
+    sam.Kind.OPS: set(NEVER_AT_IMPORT) | WEB,
 }
 
 MODEL_MODULES = sorted(
