@@ -12,6 +12,9 @@ TOOL_uv := uv==0.13.8
 TOOL_sam := aws-sam-cli==1.170.0
 TOOL_checkov := checkov==3.3.30
 
+# Our import path is not sam's.
+SAM := env -u PYTHONPATH SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -19,7 +22,7 @@ TOOL_checkov := checkov==3.3.30
 .PHONY: help
 help: ## Show this list
 	@echo "StudyPack: make TARGET"
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
 run: $(VENV) ## Start everything on this machine and print the addresses; Ctrl-C stops it, data stays
@@ -67,6 +70,16 @@ invoke: $(VENV) ## Run one function as Lambda would (FUNCTION=cron.job EVENT=eve
 	FUNCTION=cron.submit_expired_exams EVENT=events/cron/submit_expired_exams.json" >&2; exit 2; }
 	@$(BIN)/python -m local.invoke "$(FUNCTION)" --event "$(EVENT)"
 
+.PHONY: build
+build: $(VENV) .tools/sam/.stamp ## Build what is deployed: an artifact a function, and the layer
+	@$(SAM) validate --lint
+	@$(SAM) build
+	@$(BIN)/python -m local.build sizes
+
+.PHONY: artifacts-test
+artifacts-test: build ## Run every artifact on AWS's runtime emulator
+	@$(BIN)/pytest -m artifacts tests/artifacts $(ARGS)
+
 .PHONY: lock
 lock: ## Write requirements.lock and the layer's pins again from pyproject.toml
 	@command -v uv >/dev/null || $(MAKE) --no-print-directory .tools/uv/.stamp
@@ -81,7 +94,7 @@ lock: ## Write requirements.lock and the layer's pins again from pyproject.toml
 clean: ## Remove caches, tools and .venv; the data in .local stays
 	@if [ -x $(BIN)/python ] && [ -d .local ]; then \
 		$(BIN)/python -m local.postgres stop || :; fi
-	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .tools .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "caches, tools and .venv are removed; the data in .local is kept (make clean-data)"
 
