@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -71,6 +72,46 @@ def test_a_secret_gives_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
         6432,
         "studypack",
     )
+
+
+def _give(monkeypatch: pytest.MonkeyPatch, **secret: str) -> None:
+    from aws_lambda_powertools.utilities import parameters
+
+    monkeypatch.setattr(parameters, "get_secret", lambda name: json.dumps(secret))
+
+
+def test_a_secret_that_rds_manages_has_no_host_so_that_a_setting_gives_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _give(monkeypatch, username="u", password="p")
+
+    given = {"DATABASE_SECRET_ARN": "arn:x", "DATABASE_HOST": "cluster.example.com"}
+    assert url_of(Settings.from_environment(given)).host == "cluster.example.com"
+    with pytest.raises(ConfigurationError, match="DATABASE_HOST"):
+        url_of(Settings.from_environment({"DATABASE_SECRET_ARN": "arn:x"}))
+
+
+def test_a_password_changed_while_we_run_is_used_by_the_next_connection(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = make_url(database_url)
+    assert url.username
+    assert url.host
+    assert url.database
+    rest = {"username": url.username, "port": str(url.port), "dbname": url.database}
+    settings = Settings.from_environment(
+        {"DATABASE_SECRET_ARN": "arn:x", "DATABASE_HOST": url.host}
+    )
+    _give(monkeypatch, password="the one before", **rest)
+    engine = engine_module.make_engine(settings)
+    try:
+        with pytest.raises(Exception, match="28P01"):
+            engine.connect()
+        _give(monkeypatch, password=str(url.password), **rest)
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT 1")) == 1
+    finally:
+        engine.dispose()
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ class Settings(BaseModel):
 
     database_url: str | None = Field(None, alias="DATABASE_URL")
     database_secret: str | None = Field(None, alias="DATABASE_SECRET_ARN")
+    database_host: str | None = Field(None, alias="DATABASE_HOST")
     database_ca_file: str | None = Field(None, alias="DATABASE_CA_FILE")
     database_pool_size: int = Field(1, ge=1, le=100, alias="DATABASE_POOL_SIZE")
     database_connect_seconds: float = Field(20, gt=0, alias="DATABASE_CONNECT_SECONDS")

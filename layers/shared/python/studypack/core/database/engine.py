@@ -35,18 +35,23 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1", None}
 def database_url(settings: Settings) -> URL:
     """Where the database is: DATABASE_URL, else the secret named by DATABASE_SECRET_ARN.
 
-    Raises ConfigurationError if neither is set or the URL is not PostgreSQL's.
+    Raises ConfigurationError if neither is set, the secret has no host and DATABASE_HOST gives
+    none, or the URL is not PostgreSQL's.
     """
     text = settings.database_url
     if text is None and settings.database_secret:
         from aws_lambda_powertools.utilities import parameters
 
         secret = json.loads(str(parameters.get_secret(settings.database_secret)))
+        # RDS keeps only the name and the password in the secrets that it manages itself.
+        host = secret.get("host") or settings.database_host
+        if not host:
+            raise ConfigurationError("DATABASE_HOST: the secret of DATABASE_SECRET_ARN has no host")
         return URL.create(
             "postgresql",
             username=secret["username"],
             password=secret["password"],
-            host=secret["host"],
+            host=host,
             port=int(secret.get("port", 5432)),
             database=secret.get("dbname", "studypack"),
         )
@@ -106,10 +111,11 @@ def make_engine(settings: Settings) -> Engine:
     """An engine on the one-flush driver with a pool of DATABASE_POOL_SIZE connections and no
     overflow.
     """
-    url = database_url(settings)
+    database_url(settings)  # what is missing is told before the first connection
     engine = create_engine(
         "postgresql+oneflush://",
-        creator=lambda: _open(settings, url),
+        # Read again for each connection: Secrets Manager changes the password while we run.
+        creator=lambda: _open(settings, database_url(settings)),
         poolclass=QueuePool,
         pool_size=settings.database_pool_size,
         max_overflow=0,
