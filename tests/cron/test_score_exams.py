@@ -3,8 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from cron import score_exams
+from studypack.core.database import transaction
 from studypack.core.jobs import STOP_BEFORE_MILLISECONDS
 from tests.support import bank, exams
 from tests.support.at_once import meeting_at
@@ -47,6 +49,17 @@ def test_it_goes_on_batch_by_batch_until_nothing_is_left(
     monkeypatch.setattr(score_exams, "BATCH", 2)
     report = run()
     assert (report["processed"], report["batches"]) == (3, 3)
+
+
+def test_an_exam_that_another_job_holds_is_left_to_it(submitted: list[dict[str, Any]]) -> None:
+    with transaction() as other_job:
+        other_job.execute(
+            text("SELECT id FROM learning.exam_sessions WHERE id = :id FOR UPDATE"),
+            {"id": submitted[0]["id"]},
+        )
+        assert run()["processed"] == 2
+    assert scored() == 2
+    assert run()["processed"] == 1
 
 
 def test_two_jobs_at_once_share_the_exams(
