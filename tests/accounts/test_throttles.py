@@ -68,9 +68,18 @@ def test_of_several_limits_the_longest_wait_is_told_and_each_is_counted() -> Non
 
 
 def test_two_that_count_the_same_pair_in_either_order_do_not_deadlock() -> None:
-    one, two = _limit("a", 1_000), _limit("b", 1_000)
-    assert at_once(*[lambda: _take(one, two), lambda: _take(two, one)] * 4) == [None] * 8
-    assert value("SELECT min(hits) FROM auth.throttles") == 8
+    # Each row takes its time, so that both are between their two rows at the same moment.
+    execute(
+        "CREATE FUNCTION public.linger() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_sleep(0.05); RETURN NEW; END $$"
+    )
+    execute(
+        "CREATE TRIGGER linger BEFORE INSERT ON auth.throttles"
+        " FOR EACH ROW EXECUTE FUNCTION public.linger()"
+    )
+    one, two = _limit("a", 9), _limit("b", 9)
+    assert at_once(lambda: _take(one, two), lambda: _take(two, one)) == [None, None]
+    assert value("SELECT min(hits) FROM auth.throttles") == 2
 
 
 def test_a_count_is_forgiven_with_the_requests_own_transaction() -> None:

@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from cron import purge_expired
@@ -112,6 +114,22 @@ def test_a_job_that_fails_logs_it_and_fails(log: Callable[[], str]) -> None:
     with pytest.raises(RuntimeError, match="broken"):
         sample({}, JobContext())
     assert json.loads(log())["message"] == "job failed"
+
+
+def test_the_log_of_a_failed_job_quotes_no_parameter(
+    database_url: str, log: Callable[[], str]
+) -> None:
+    address = f"{uuid4().hex}@example.com"
+    failing = text("SELECT no_such_column, CAST(:address AS text)")
+
+    @job("sample")
+    def sample(run: Run) -> None:
+        run.in_batches(lambda session: len(session.execute(failing, {"address": address}).all()))
+
+    with pytest.raises(ProgrammingError):
+        sample({}, JobContext())
+    assert "ProgrammingError" in log()
+    assert address not in log()
 
 
 def test_old_rows_are_deleted_a_bounded_batch_at_a_time(session: Session) -> None:
