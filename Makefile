@@ -12,8 +12,8 @@ TOOL_uv := uv==0.13.8
 TOOL_sam := aws-sam-cli==1.170.0
 TOOL_checkov := checkov==3.3.30
 
-# Our import path is not sam's.
-SAM := env -u PYTHONPATH SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
+# Our import path and our own flags are not for sam, which calls make again.
+SAM := env -u PYTHONPATH -u MAKEFLAGS -u MAKELEVEL SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -48,6 +48,10 @@ check: $(VENV) ## Lint, types, floors, the template, the OpenAPI document
 	$(BIN)/cfn-lint template.yaml
 	$(BIN)/python -m local.openapi --check
 
+.PHONY: checkov
+checkov: .tools/checkov/.stamp ## Look for unsafe settings in the template (.checkov.yaml has the exceptions)
+	@env -u PYTHONPATH .tools/checkov/bin/checkov --config-file .checkov.yaml && echo "checkov: clean"
+
 .PHONY: bench
 bench: $(VENV) ## Run the benchmarks and print their tables
 	@$(BIN)/python -m benchmarks
@@ -79,6 +83,22 @@ build: $(VENV) .tools/sam/.stamp ## Build what is deployed: an artifact a functi
 .PHONY: artifacts-test
 artifacts-test: build ## Run every artifact on AWS's runtime emulator
 	@$(BIN)/pytest -m artifacts tests/artifacts $(ARGS)
+
+.PHONY: certificates
+certificates: ## Fetch the authorities that sign Aurora's certificates (needed before `make build`)
+	@curl --fail --silent --show-error --proto =https --tlsv1.2 -o layers/certificates/rds.pem.new \
+		https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem
+	@grep -q "BEGIN CERTIFICATE" layers/certificates/rds.pem.new
+	@mv layers/certificates/rds.pem.new layers/certificates/rds.pem
+	@echo "layers/certificates/rds.pem: $$(grep -c 'BEGIN CERT' layers/certificates/rds.pem) authorities"
+
+.PHONY: deploy
+deploy: build ## Deploy what samconfig.toml says (STAGE=dev, PARAMETERS="DatabaseUrl=...")
+	@test -n "$(STAGE)" || { echo "usage: make deploy STAGE=dev|prod [PARAMETERS=\"Name=value\"]" >&2; exit 2; }
+	@$(SAM) deploy --config-env "$(STAGE)" --parameter-overrides \
+		$$($(BIN)/python -c 'import sys, tomllib; print(*tomllib.load(open("samconfig.toml", "rb"))[ \
+		sys.argv[1]]["deploy"]["parameters"]["parameter_overrides"])' "$(STAGE)") \
+		Build=$$(git rev-parse --short HEAD)-$$(date -u +%Y%m%d%H%M%S) $(PARAMETERS)
 
 .PHONY: lock
 lock: ## Write requirements.lock and the layer's pins again from pyproject.toml
