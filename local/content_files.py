@@ -208,8 +208,8 @@ def read_course(folder: Path) -> CourseContent:
     """
     errors: list[FieldError] = []
     course = _parse(CourseFile, folder / "course.yaml", errors)
-    questions = [
-        question
+    questions: list[tuple[str, QuestionFile]] = [
+        (path.name, question)
         for path in sorted((folder / "questions").glob("*.yaml"))
         for question in _parse_list(QuestionFile, path, errors)
     ]
@@ -218,7 +218,9 @@ def read_course(folder: Path) -> CourseContent:
         errors += _cross_checks(folder, course, questions, exams)
     if errors or course is None:
         raise Unprocessable(f"{folder.name}: the course's files have mistakes.", errors=errors)
-    return CourseContent(course=course, questions=tuple(questions), exams=tuple(exams))
+    return CourseContent(
+        course=course, questions=tuple(question for _, question in questions), exams=tuple(exams)
+    )
 
 
 def topic_slugs(topics: tuple[TopicFile, ...]) -> Iterator[str]:
@@ -262,31 +264,48 @@ def _parse_list(model: type[Any], path: Path, errors: list[FieldError]) -> list[
 
 
 def _cross_checks(
-    folder: Path, course: CourseFile, questions: list[QuestionFile], exams: list[ExamFile]
+    folder: Path,
+    course: CourseFile,
+    questions: list[tuple[str, QuestionFile]],
+    exams: list[ExamFile],
 ) -> Iterator[FieldError]:
     topics = list(topic_slugs(course.topics))
     known = set(topics)
     for slug in {slug for slug in topics if topics.count(slug) > 1}:
         yield FieldError(f"course.yaml: {slug}", "duplicate", "The topic is there twice.")
-    ids = [question.id for question in questions]
-    for name in {name for name in ids if ids.count(name) > 1}:
-        yield FieldError(f"questions: {name}", "duplicate", "The id is there twice.")
-    for question in questions:
-        if question.topic not in known:
-            yield FieldError(f"questions: {question.id}.topic", "unknown_topic", question.topic)
-        if question.image and not (folder / "media" / question.image.file).is_file():
-            yield FieldError(f"questions: {question.id}.image.file", "missing", question.image.file)
-        for problem in validate_content(question.content(course.slug)):
+    places: dict[str, str] = {}
+    for place, question in questions:
+        if question.id in places:
             yield FieldError(
-                f"questions: {question.id}.{problem.field}", "unsound", problem.message
+                f"{place}: {question.id}", "duplicate", f"The id is in {places[question.id]} too."
             )
+        places.setdefault(question.id, place)
+        yield from _question_checks(f"{place}: {question.id}", question, folder, course, known)
     for exam in exams:
-        for weight in exam.topics:
-            if weight.topic not in known:
-                yield FieldError(f"exams.yaml: {exam.slug}.topics", "unknown_topic", weight.topic)
-        if (exam.scoring_mode == "scaled") != (exam.scaled is not None):
-            yield FieldError(
-                f"exams.yaml: {exam.slug}.scaled",
-                "scale",
-                "A scaled exam, and only one, has a scale.",
-            )
+        yield from _exam_checks(f"exams.yaml: {exam.slug}", exam, known)
+
+
+def _question_checks(
+    where: str, question: QuestionFile, folder: Path, course: CourseFile, topics: set[str]
+) -> Iterator[FieldError]:
+    if question.topic not in topics:
+        yield FieldError(f"{where}.topic", "unknown_topic", question.topic)
+    if question.image and not (folder / "media" / question.image.file).is_file():
+        yield FieldError(f"{where}.image.file", "missing", question.image.file)
+    for problem in validate_content(question.content(course.slug)):
+        yield FieldError(f"{where}.{problem.field}", "unsound", problem.message)
+
+
+def _exam_checks(where: str, exam: ExamFile, topics: set[str]) -> Iterator[FieldError]:
+    named = [weight.topic for weight in exam.topics]
+    for topic in dict.fromkeys(named):
+        if topic not in topics:
+            yield FieldError(f"{where}.topics", "unknown_topic", topic)
+        if named.count(topic) > 1:
+            yield FieldError(f"{where}.topics", "duplicate", f"{topic} is there twice.")
+    if (exam.scoring_mode == "scaled") != (exam.scaled is not None):
+        yield FieldError(f"{where}.scaled", "scale", "A scaled exam, and only one, has a scale.")
+    if exam.scaled and not (exam.scaled.minimum < exam.scaled.pass_score < exam.scaled.maximum):
+        yield FieldError(
+            f"{where}.scaled", "scale", "A scale passes between its minimum and its maximum."
+        )

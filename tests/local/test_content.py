@@ -26,6 +26,19 @@ def course(name: str) -> CourseContent:
     return read_course(CONTENT / name)
 
 
+def test_a_topic_weighed_twice_and_a_scale_upside_down_are_reported(folder: Folder) -> None:
+    def upset(exams: list[dict[str, Any]]) -> None:
+        exams[0]["topics"][0]["topic"] = exams[0]["topics"][1]["topic"]
+        exams[1]["scoring_mode"] = "scaled"
+        exams[1]["scaled"] = {"minimum": 100, "maximum": 0, "pass_score": 50}
+
+    folder.change("exams.yaml", upset)
+    assert folder.mistakes() == {
+        "exams.yaml: python-checkpoint.topics": "duplicate",
+        "exams.yaml: python-drill.scaled": "scale",
+    }
+
+
 @pytest.mark.parametrize("name", COURSES)
 def test_every_question_of_the_sample_content_is_sound(name: str) -> None:
     for question in course(name).questions:
@@ -155,8 +168,8 @@ def test_every_mistake_is_reported_at_once_by_file_and_item(folder: Folder) -> N
         f"python-basics.yaml: {basics[0]}.difficulty": "less_than_equal",
         f"python-basics.yaml: {basics[1]}.stem": "missing",
         f"python-basics.yaml: {basics[1]}.stemm": "extra_forbidden",
-        f"questions: {functions[0]}.topic": "unknown_topic",
-        f"questions: {functions[1]}.rationale": "unsound",
+        f"functions.yaml: {functions[0]}.topic": "unknown_topic",
+        f"functions.yaml: {functions[1]}.rationale": "unsound",
         "exams.yaml: python-checkpoint.topics": "unknown_topic",
         "exams.yaml: python-drill.duration_minutes": "greater_than_equal",
     }
@@ -165,7 +178,7 @@ def test_every_mistake_is_reported_at_once_by_file_and_item(folder: Folder) -> N
 def test_an_id_used_twice_is_reported_across_files(folder: Folder) -> None:
     first = read_course(folder.path).questions[-1].id
     folder.change(FUNCTIONS, lambda questions: questions[0].update(id=first))
-    assert folder.mistakes() == {f"questions: {first}": "duplicate"}
+    assert folder.mistakes() == {f"python-basics.yaml: {first}": "duplicate"}
 
 
 def test_a_topic_used_twice_is_reported(folder: Folder) -> None:
@@ -177,7 +190,9 @@ def test_an_image_that_is_not_there_is_reported(folder: Folder) -> None:
     question = next(q for q in read_course(folder.path).questions if q.image)
     assert question.image
     (folder.path / "media" / question.image.file).unlink()
-    assert folder.mistakes() == {f"questions: {question.id}.image.file": "missing"}
+    (mistake,) = folder.mistakes().items()
+    assert mistake[0].endswith(f".yaml: {question.id}.image.file")
+    assert mistake[1] == "missing"
 
 
 def test_a_raw_exam_with_a_scale_and_a_scaled_one_without_are_reported(folder: Folder) -> None:

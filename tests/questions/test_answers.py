@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+
 from studypack.core.errors import AppError
 from studypack.questions.answers import (
     ANSWER,

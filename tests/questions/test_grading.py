@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
 from studypack.questions.answers import (
     Answer,
     AnswerMismatch,

@@ -199,3 +199,9 @@ def test_an_import_costs_the_same_reads_for_one_question_and_for_many(
     one = len(statements())
     load(*(item(f"q-{number}") for number in range(30)))
     assert len(statements()) == one
+
+
+def test_an_import_that_names_an_item_twice_is_refused(item: Make) -> None:
+    with pytest.raises(Unprocessable) as refusal:
+        load(item("q-1"), item("q-1"))
+    assert [(error.field, error.code) for error in refusal.value.errors] == [("q-1", "duplicate")]

@@ -53,6 +53,11 @@ def import_questions(session: Session, items: Sequence[BankItem]) -> ImportRepor
         for item in items
         for problem in validate_content(item.content)
     ]
+    seen: set[str] = set()
+    for item in items:
+        if item.source_id in seen:
+            problems.append(FieldError(item.source_id, "duplicate", "The id is there twice."))
+        seen.add(item.source_id)
     if problems:
         raise Unprocessable("Some questions cannot be used.", errors=problems)
     stored = _stored(session, [item.source_id for item in items])
