@@ -206,3 +206,14 @@ def test_public_settings_are_for_everyone(api: TestClient) -> None:
     assert answer.status_code == 200
     assert answer.json()["password_minimum_length"] == 10
     assert answer.json()["free_plan_features"] == sorted(answer.json()["free_plan_features"])
+
+
+def test_preferences_cannot_grow_without_end(learner: Any) -> None:
+    for number in range(3):
+        answer = learner.patch(
+            "/api/users/me", json={"preferences": {f"note-{number}": "x" * 9_000}}
+        )
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "preferences"
+    kept = learner.get("/api/users/me").json()["preferences"]
+    assert sorted(kept) == ["note-0", "note-1"]

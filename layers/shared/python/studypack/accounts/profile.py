@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -17,8 +18,12 @@ from studypack.accounts.registration import check_timezone
 from studypack.accounts.signin import revoke_sessions
 from studypack.activity.service import record_event
 from studypack.core import audit
+from studypack.core.errors import Unprocessable
 from studypack.identity.models import TimezoneHistory, User, UserProfile
 from studypack.notifications.models import EmailStatus, QueuedEmail
+
+MERGED_CHARACTERS = 20_000
+"""What preferences or socials may grow to, as JSON, over any number of changes."""
 
 
 def get_me(session: Session, user_id: UUID) -> tuple[User, UserProfile]:
@@ -48,7 +53,9 @@ def update_me(
         if name in changes:
             setattr(user, name, changes[name])
     if "preferences" in changes:
-        profile.preferences = _merged(profile.preferences, changes["preferences"])
+        profile.preferences = _merged(
+            profile.preferences, changes["preferences"], field="preferences"
+        )
     session.flush()
     return user, profile
 
@@ -57,7 +64,9 @@ def update_profile(session: Session, user_id: UUID, changes: Mapping[str, Any]) 
     """Change the fields given; socials are merged key by key, null removes a key."""
     _, profile = get_me(session, user_id)
     for name, value in changes.items():
-        setattr(profile, name, _merged(profile.socials, value) if name == "socials" else value)
+        if name == "socials":
+            value = _merged(profile.socials, value, field="socials")
+        setattr(profile, name, value)
     session.flush()
     return profile
 
@@ -105,5 +114,10 @@ def delete_account(session: Session, user_id: UUID, password: str, *, now: datet
     session.flush()
 
 
-def _merged(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in {**stored, **changes}.items() if value is not None}
+def _merged(stored: Mapping[str, Any], changes: Mapping[str, Any], *, field: str) -> dict[str, Any]:
+    merged = {name: value for name, value in {**stored, **changes}.items() if value is not None}
+    if len(json.dumps(merged)) > MERGED_CHARACTERS:
+        raise Unprocessable.field(
+            field, f"At most {MERGED_CHARACTERS} characters in all are kept.", code="too_large"
+        )
+    return merged

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -112,15 +112,15 @@ def resend_verification(session: Session, email: str, *, address: str) -> None:
     does.
     """
     now = throttles.take(session, *throttles.mail_limits("verification", email, address))
-    user = session.execute(
-        select(User.id, User.email).where(
-            func.lower(User.email) == email.lower(),
-            User.deleted_at.is_(None),
-            User.email_verified_at.is_(None),
-        )
-    ).one_or_none()
-    if user is not None:
-        send_verification(session, user.id, user.email, now=now)
+    links.send_link_if_known(
+        session,
+        email,
+        TokenPurpose.EMAIL_VERIFICATION,
+        EmailTemplate.VERIFY_EMAIL,
+        lifetime=timedelta(hours=get_business_settings().verification_hours),
+        now=now,
+        only_unverified=True,
+    )
 
 
 def verify_email(session: Session, token: str, *, address: str) -> User:

@@ -5,10 +5,10 @@ deployment.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,10 @@ class BusinessSettings(BaseModel):
     free_plan_features: frozenset[str] = frozenset()
     """Features everyone has without paying. The preset `phase-1` (seed 001) grants all."""
     session_days: int = Field(30, ge=1, le=365)
+    session_idle_days: int = Field(14, ge=1, le=365)
+    """A session that nobody used for so long has ended, whatever it had left."""
+    totp_required_roles: frozenset[Literal["USER", "SUPPORT", "ADMIN"]] = frozenset({"ADMIN"})
+    """Roles that may do nothing of their role without a one-time code at sign-in."""
     verification_hours: int = Field(48, ge=1)
     password_reset_minutes: int = Field(60, ge=5)
     login_attempts: int = Field(10, ge=1)
@@ -88,7 +92,7 @@ def set_business_setting(session: Session, key: str, value: Any) -> None:
     session.execute(
         statement.on_conflict_do_update(index_elements=[Setting.key], set_={"value": value})
     )
-    forget_business_settings()
+    event.listen(session, "after_commit", lambda _session: forget_business_settings(), once=True)
 
 
 def _fitting(rows: dict[str, Any]) -> BusinessSettings:
