@@ -20,7 +20,7 @@ LOCK = ROOT / "requirements.lock"
 
 UNNEEDED_FOLDERS = {"__pycache__", "tests", "test"}
 UNNEEDED_SUFFIXES = {".c", ".h", ".pxd", ".pyi", ".pyx", ".pyc"}
-UNNEEDED = {"bin", "alembic/testing", "sqlalchemy/testing"}
+UNNEEDED = {".lock", "bin", "alembic/testing", "sqlalchemy/testing"}
 """For people and tools that develop with the packages; nothing imports them at run time."""
 
 METADATA_KEPT = {"METADATA", "entry_points.txt", "licenses"}

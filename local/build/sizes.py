@@ -66,7 +66,8 @@ def built(folder: Path) -> Iterator[tuple[str, Path]]:
             "AWS::Serverless::Function": properties.get("CodeUri"),
             "AWS::Serverless::LayerVersion": properties.get("ContentUri"),
         }.get(resource["Type"])
-        if isinstance(place, str):
+        # What has no build method stays where it is, and its path then leads out of here.
+        if isinstance(place, str) and not place.startswith(".."):
             yield logical_id, folder / place
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -134,7 +133,7 @@ def import_path(here: Built, image: Path) -> tuple[Path, ...]:
 
 
 @pytest.fixture
-def measured(pytestconfig: pytest.Config) -> Iterator[list[Measured]]:
+def measured(pytestconfig: pytest.Config) -> list[Measured]:
     """The rows of the table at the end."""
     return pytestconfig.stash[MEASURED].rows
 
