@@ -194,17 +194,21 @@ def test_the_application_connects_with_those_timeouts(session: Any) -> None:
 
 
 def test_sql_ids_are_version_7_and_carry_their_time(db: pg8000.native.Connection) -> None:
-    rows = db.run(
-        "SELECT public.uuid7(), clock_timestamp() FROM generate_series(1, 500)"
-        " UNION ALL SELECT public.uuid7(now() + n * interval '1 ms'), now() + n * interval '1 ms'"
-        "             FROM generate_series(1, 500) AS n"
+    millisecond = timedelta(milliseconds=1)
+    [[before]] = db.run("SELECT clock_timestamp()")
+    made_now = [row[0] for row in db.run("SELECT public.uuid7() FROM generate_series(1, 500)")]
+    [[after]] = db.run("SELECT clock_timestamp()")
+    made_for = db.run(
+        "SELECT public.uuid7(at), at FROM generate_series(1, 500) AS n"
+        " CROSS JOIN LATERAL (SELECT now() + n * interval '1 ms') AS t (at)"
     )
-    ids = [row[0] for row in rows]
+    ids = [*made_now, *(row[0] for row in made_for)]
 
     assert {each.version for each in ids} == {7}
     assert {each.variant for each in ids} == {RFC_4122}
     assert len(set(ids)) == 1_000
-    assert all(abs(time_of(each) - at) < timedelta(milliseconds=2) for each, at in rows)
+    assert all(before - millisecond <= time_of(each) <= after for each in made_now)
+    assert all(timedelta() <= at - time_of(each) <= millisecond for each, at in made_for)
 
 
 def test_sql_ids_differ_in_every_random_bit(db: pg8000.native.Connection) -> None:
