@@ -45,7 +45,7 @@ check: $(VENV) ## Lint, types, floors, the template, the OpenAPI document
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/cfn-lint template.yaml edge.yaml
 	$(BIN)/python -m local.openapi --check
 
 .PHONY: checkov

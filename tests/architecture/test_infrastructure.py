@@ -459,6 +459,15 @@ def test_parameters_that_go_together_are_accepted(more: dict[str, str]) -> None:
         ({"CertificateArn": CERTIFICATE}, "DomainName"),
         ({"HostedZoneId": "Z0A"}, "DomainName"),
         ({"Stage": "prod"}, "AlarmEmail"),
+        ({"EdgeKeys": "k" * 31}, "EdgeKeys"),
+        (
+            {
+                "EdgeKeys": "k" * 32,
+                "DomainName": "api.example.com",
+                "CertificateArn": CERTIFICATE,
+            },
+            "DomainName",
+        ),
         ({"Stage": "test"}, "Stage"),
         ({"AlarmEmail": "somebody"}, "AlarmEmail"),
         ({"OtherOrigin": "*"}, "OtherOrigin"),

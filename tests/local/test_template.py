@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 from packaging.markers import default_environment
@@ -82,6 +81,47 @@ def test_an_unknown_function_is_answered_with_what_there_is() -> None:
 def test_what_cannot_be_run_names_the_resource(old: str, new: str, message: str) -> None:
     with pytest.raises(sam.TemplateError, match=message):
         sam.parse(QUEUED.replace(old, new, 1))
+
+
+MAPPED = """
+Parameters:
+  Profile: {Type: String, Default: standard}
+Mappings:
+  Profiles:
+    standard: {Sweeps: rate(1 minute)}
+    low-cost: {Sweeps: "cron(0 * * * ? *)"}
+Resources:
+  Job:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: functions/
+      Handler: cron.job.handler
+      Events:
+        Sweep:
+          Type: ScheduleV2
+          Properties: {ScheduleExpression: !FindInMap [Profiles, !Ref Profile, Sweeps]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "expression"),
+    [({}, "rate(1 minute)"), ({"Profile": "low-cost"}, "cron(0 * * * ? *)")],
+)
+def test_a_schedule_may_depend_on_a_parameter(given: dict[str, str], expression: str) -> None:
+    [schedule] = sam.parse(MAPPED, given).function("cron.job").schedules
+
+    assert schedule.expression == expression
+
+
+def test_a_mapping_without_the_key_is_named() -> None:
+    with pytest.raises(sam.TemplateError, match=r"Profiles\.fast\.Sweeps is not there"):
+        sam.parse(MAPPED, {"Profile": "fast"})
+
+
+def test_what_only_a_deployment_runs_is_neither_a_job_nor_a_worker() -> None:
+    migrate = sam.read().function("ops.migrate")
+
+    assert (migrate.kind, migrate.routes, migrate.schedules) == (sam.Kind.OPS, (), ())
 
 
 def test_a_schedule_with_an_end_is_refused() -> None:
@@ -222,7 +262,8 @@ def _closure(requirements: list[Requirement]) -> set[str]:
     return found
 
 
-def test_the_template_passes_cfn_lint() -> None:
+@pytest.mark.parametrize("name", ["template.yaml", "edge.yaml"])
+def test_a_template_passes_cfn_lint(name: str) -> None:
     from cfnlint.api import lint_file
 
-    assert [str(match) for match in lint_file(Path(sam.TEMPLATE))] == []
+    assert [str(match) for match in lint_file(sam.ROOT / name)] == []

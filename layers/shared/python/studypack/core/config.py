@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 
 class ConfigurationError(RuntimeError):
@@ -43,6 +43,7 @@ class Settings(BaseModel):
         (), alias="ALLOWED_ORIGINS"
     )
     cookie_secure: bool = Field(True, alias="COOKIE_SECURE")
+    edge_keys: SecretStr | None = Field(None, alias="EDGE_KEYS")
     max_body_bytes: int = Field(1024 * 1024, gt=0, alias="MAX_BODY_BYTES")
 
     aws_endpoint_url: str | None = Field(None, alias="AWS_ENDPOINT_URL")

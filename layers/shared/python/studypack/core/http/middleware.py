@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studypack.core.config import get_settings
 from studypack.core.errors import AppError, BadRequest, ContentTooLarge, Forbidden
+from studypack.core.http.edge import admit
 from studypack.core.http.problems import problem, unexpected
 from studypack.core.ids import uuid7
 from studypack.core.telemetry import get_logger
@@ -57,6 +58,7 @@ class RequestGate:
             await send(message)
 
         try:
+            admit(scope, headers)
             _check_text(scope)
             _check_origin(scope["method"], headers)
             body = await _bounded_body(headers, receive)
