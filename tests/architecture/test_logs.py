@@ -256,9 +256,8 @@ def test_a_row_that_the_database_refuses_is_not_quoted_by_a_request(
 def test_a_row_that_the_database_refuses_is_not_quoted_by_a_job(
     learner: Person, log: Log, database_url: str
 ) -> None:
-    from sqlalchemy.exc import DBAPIError
-
     from cron.purge_expired import handler
+    from studypack.core.jobs import JobFailed
 
     with transaction() as session:
         session.execute(
@@ -280,7 +279,7 @@ def test_a_row_that_the_database_refuses_is_not_quoted_by_a_job(
             {"mark": MARK},
         )
 
-    with pytest.raises(DBAPIError):
+    with pytest.raises(JobFailed):
         handler({}, JobContext())
 
     written = log.everything()

@@ -7,13 +7,13 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from cron import purge_expired
 from studypack.core.database import transaction
 from studypack.core.jobs import (
     STOP_BEFORE_MILLISECONDS,
+    JobFailed,
     Run,
     delete_in_batches,
     job,
@@ -111,7 +111,7 @@ def test_a_job_that_fails_logs_it_and_fails(log: Callable[[], str]) -> None:
     def sample(run: Run) -> None:
         raise RuntimeError("broken")
 
-    with pytest.raises(RuntimeError, match="broken"):
+    with pytest.raises(JobFailed, match="sample failed"):
         sample({}, JobContext())
     assert json.loads(log())["message"] == "job failed"
 
@@ -126,8 +126,10 @@ def test_the_log_of_a_failed_job_quotes_no_parameter(
     def sample(run: Run) -> None:
         run.in_batches(lambda session: len(session.execute(failing, {"address": address}).all()))
 
-    with pytest.raises(ProgrammingError):
+    with pytest.raises(JobFailed) as failure:
         sample({}, JobContext())
+    assert address not in str(failure.value)
+    assert failure.value.__suppress_context__
     assert "ProgrammingError" in log()
     assert address not in log()
 

@@ -16,6 +16,13 @@ from studypack.core.telemetry import MetricUnit, get_logger, get_metrics
 STOP_BEFORE_MILLISECONDS = 10_000
 """No new batch begins with less than this left: a batch must fit into it."""
 
+
+class JobFailed(RuntimeError):
+    """A job broke off. Lambda's runtime logs an exception's text by itself, so this one has none of
+    the cause's, which may quote somebody's data.
+    """
+
+
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
@@ -77,7 +84,7 @@ def job(name: str) -> Callable[[Callable[[Run], None]], Handler]:
                 work(run)
             except Exception:
                 logger.exception("job failed", extra={"job": name, "processed": run.processed})
-                raise
+                raise JobFailed(f"{name} failed; its log line says why") from None
             seconds = round(time.perf_counter() - started, 3)
             report = {
                 "job": name,
