@@ -16,6 +16,7 @@ from studypack.core.database.transaction import autocommit
 from studypack.core.http import problems
 from studypack.core.http.middleware import RequestGate
 from studypack.core.http.schemas import Out
+from studypack.core.snapshot import prime
 
 T = TypeVar("T")
 ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -78,6 +79,7 @@ def lambda_handler(router: APIRouter) -> Callable[[dict[str, Any], Any], dict[st
     )
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
         run_sync_inline()
+    prime()
     adapter = Mangum(
         app, lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, problems.MEDIA_TYPE]
     )
