@@ -28,6 +28,7 @@ os.environ.update(
     POWERTOOLS_METRICS_DISABLED="true",
     POWERTOOLS_LOG_LEVEL="WARNING",
     POWERTOOLS_TRACE_DISABLED="true",
+    RECEIPT_SIGNING_KEY="only-for-tests-and-long-enough-to-be-taken",
     AWS_DEFAULT_REGION="eu-central-1",
     AWS_ACCESS_KEY_ID="test",
     AWS_SECRET_ACCESS_KEY="test",

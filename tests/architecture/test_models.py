@@ -32,6 +32,8 @@ KEYS_OTHER_THAN_AN_ID = {
     "auth.settings": "a setting is known by its name",
     "auth.throttles": "counted by a hash of whom; found and counted up in one statement",
     "learning.exam_items": "a place of a form: session and position",
+    "learning.exam_receipts": "a submitted session's one receipt",
+    "learning.exam_response_log": "an entry of a session's log: session and number",
     "learning.question_versions": "a version of a question: question and number",
 }
 """Tables whose primary key is not one UUID named `id`, and why."""
@@ -48,6 +50,7 @@ WITHOUT_CREATED_AT = {
     "auth.settings": "updated_at is what one asks of a setting",
     "auth.throttles": "lives for one window, which resets_at ends",
     "learning.exam_items": "made with its session, which has the time",
+    "learning.exam_response_log": "occurred_at is hashed: no default may stand in for it",
     "learning.question_options": "made with its question's version, which has the time",
 }
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends, Header, Response
 
 from api.exams.schemas import (
+    ReceiptKeysOut,
     ResponseIn,
     ReviewOut,
     SavedOut,
@@ -22,7 +23,16 @@ from studypack.access.features import Feature
 from studypack.access.guards import CurrentUser, entitled
 from studypack.core.http import DbSession, Page, Paging, page_of
 from studypack.core.idempotency import RepeatableRequest, once
-from studypack.exams import assembly, responses, review, sessions, submission, templates
+from studypack.exams import (
+    assembly,
+    issuing,
+    responses,
+    review,
+    sessions,
+    submission,
+    templates,
+)
+from studypack.exams.receipt import Receipt
 
 router = APIRouter(prefix="/api/exams", tags=["exams"])
 
@@ -35,6 +45,13 @@ def list_exam_templates(caller: ExamsUser, session: DbSession) -> list[TemplateO
     """The exams on offer, with the learner's attempts and when the next may start."""
     found = templates.list_templates(session, caller.id)
     return [TemplateOut.of(view, now=caller.now) for view in found]
+
+
+@router.get("/receipt-keys")
+def list_receipt_keys(response: Response) -> ReceiptKeysOut:
+    """The public keys that check exam receipts (JSON Web Key Set); receipts name theirs."""
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return ReceiptKeysOut.model_validate({"keys": issuing.public_keys()})
 
 
 @router.post("/sessions", status_code=201)
@@ -102,3 +119,17 @@ def finalize_exam(session_id: UUID, caller: CurrentUser, session: DbSession) -> 
 def get_exam_review(session_id: UUID, caller: CurrentUser, session: DbSession) -> ReviewOut:
     """Score, breakdown by topic, and every item with key and rationale; only after submission."""
     return ReviewOut.of_view(review.load_review(session, caller.id, session_id))
+
+
+@router.get("/sessions/{session_id}/receipt")
+def download_exam_receipt(
+    session_id: UUID, caller: CurrentUser, session: DbSession, response: Response
+) -> Receipt:
+    """The signed log of a submitted exam, to keep: form, accommodation, pauses, every answer, raw
+    score. Anybody can check it with the keys of `/api/exams/receipt-keys`.
+    """
+    found = issuing.load_receipt(session, caller.id, session_id)
+    response.headers["Content-Disposition"] = (
+        f'attachment; filename="exam-receipt-{session_id}.json"'
+    )
+    return found

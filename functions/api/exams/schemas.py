@@ -326,6 +326,23 @@ class TopicResultOut(Out):
     mastery: float | None
 
 
+class ReceiptKeyOut(Out):
+    """A public key as a JSON Web Key (RFC 8037)."""
+
+    kty: Literal["OKP"]
+    crv: Literal["Ed25519"]
+    alg: Literal["EdDSA"]
+    use: Literal["sig"]
+    kid: str = Field(description="The key's thumbprint (RFC 7638), which receipts name")
+    x: str
+
+
+class ReceiptKeysOut(Out):
+    """The keys that exam receipts are signed with: the present one, then those before it."""
+
+    keys: list[ReceiptKeyOut]
+
+
 class ReviewItemOut(Out):
     """An item after submission: key, rationale, what was answered and earned."""
 

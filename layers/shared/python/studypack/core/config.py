@@ -46,6 +46,9 @@ class Settings(BaseModel):
     edge_keys: SecretStr | None = Field(None, alias="EDGE_KEYS")
     max_body_bytes: int = Field(1024 * 1024, gt=0, alias="MAX_BODY_BYTES")
 
+    receipt_key_secret: str | None = Field(None, alias="RECEIPT_KEY_SECRET_ARN")
+    receipt_signing_key: SecretStr | None = Field(None, alias="RECEIPT_SIGNING_KEY")
+
     aws_endpoint_url: str | None = Field(None, alias="AWS_ENDPOINT_URL")
 
     @classmethod

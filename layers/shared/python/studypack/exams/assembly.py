@@ -17,12 +17,13 @@ from sqlalchemy.orm import Session
 from studypack.activity.service import record_event
 from studypack.core.errors import AppError, Conflict, FieldError, Unprocessable
 from studypack.core.ids import uuid7
-from studypack.exams import submission
-from studypack.exams.blueprint import Blueprint, Shortfall, shortfalls
-from studypack.exams.clock import duration
+from studypack.exams import response_log, submission
+from studypack.exams.blueprint import Shortfall, shortfalls
+from studypack.exams.clock import ExamClock, duration
 from studypack.exams.forms import sequence
 from studypack.exams.irt import Item, prior_from_difficulty
-from studypack.exams.models import ExamSession, ExamStatus
+from studypack.exams.models import ExamSession, ExamStatus, ExamTemplate
+from studypack.exams.receipt import Entry, Head, next_entry
 from studypack.exams.scoring import Scoring
 from studypack.exams.templates import RUNNING, TemplateView, find_template
 
@@ -75,14 +76,19 @@ the nearer one.
 
 _FREEZE = text(
     """
-    INSERT INTO learning.exam_items (session_id, position, question_id, question_version, topic_id,
-                                     discrimination, location)
-    SELECT :session_id, i.position, i.question_id, i.question_version, i.topic_id, i.a, i.b
-      FROM jsonb_to_recordset(CAST(:items AS jsonb))
-           AS i (position int, question_id uuid, question_version int, topic_id uuid,
-                 a numeric, b numeric)
+    WITH frozen AS (
+        INSERT INTO learning.exam_items (session_id, position, question_id, question_version,
+                                         topic_id, discrimination, location)
+        SELECT :session_id, i.position, i.question_id, i.question_version, i.topic_id, i.a, i.b
+          FROM jsonb_to_recordset(CAST(:items AS jsonb))
+               AS i (position int, question_id uuid, question_version int, topic_id uuid,
+                     a numeric, b numeric))
+    INSERT INTO learning.exam_response_log (session_id, sequence, event, occurred_at, entry,
+                                            previous_hash, hash)
+    VALUES (:session_id, :sequence, :event, :occurred_at, :entry, :previous_hash, :hash)
     """
 )
+"""The form, and with it the log's first entry, which names it."""
 
 
 def start(
@@ -99,8 +105,17 @@ def start(
     _close_expired(session, view, now=now)
     _check_retake(view, now=now)
     session_id = uuid7(now)
-    drawn = draw(session, user_id, session_id, view)
-    if not _insert_session(session, user_id, session_id, view, time_factor=time_factor, now=now):
+    form = sequence(
+        draw(session, user_id, session_id, view),
+        session_id,
+        view.blueprint.sequence,
+        topic_order=[topic.topic_id for topic in view.blueprint.topics],
+    )
+    clock = _clock(view.template, time_factor=time_factor, now=now)
+    entry = _first_entry(user_id, session_id, view, form, clock, time_factor=time_factor)
+    if not _insert_session(
+        session, user_id, session_id, view, clock, entry.head, time_factor=time_factor
+    ):
         running = session.scalar(
             select(ExamSession.id).where(
                 ExamSession.user_id == user_id,
@@ -109,7 +124,7 @@ def start(
             )
         )
         raise _already_running(running)
-    _freeze(session, session_id, view.blueprint, drawn)
+    _freeze(session, session_id, form, entry)
     record_event(
         session, "exam_started", now=now, user_id=user_id, exam_session_id=session_id, template=slug
     )
@@ -201,14 +216,46 @@ def _check_retake(view: TemplateView, *, now: datetime) -> None:
         )
 
 
+def _clock(template: ExamTemplate, *, time_factor: Decimal, now: datetime) -> ExamClock:
+    return ExamClock(
+        started_at=now,
+        deadline_at=now + duration(template.duration_minutes, time_factor),
+        pause_budget_seconds=template.pause_minutes * 60,
+    )
+
+
+def _first_entry(
+    user_id: UUID,
+    session_id: UUID,
+    view: TemplateView,
+    form: Sequence[DrawnQuestion],
+    clock: ExamClock,
+    *,
+    time_factor: Decimal,
+) -> Entry:
+    template = view.template
+    fact = response_log.started(
+        learner=user_id,
+        exam=(template.slug, template.title),
+        form=[(question.question_id, question.question_version) for question in form],
+        clock=clock,
+        duration_minutes=template.duration_minutes,
+        time_factor=time_factor,
+        scoring_mode=template.scoring_mode.value,
+        is_practice=template.is_practice,
+    )
+    return next_entry(Head(), session_id, fact.event, clock.started_at, fact.data)
+
+
 def _insert_session(
     session: Session,
     user_id: UUID,
     session_id: UUID,
     view: TemplateView,
+    clock: ExamClock,
+    head: Head,
     *,
     time_factor: Decimal,
-    now: datetime,
 ) -> bool:
     """Whether the session could be made: the partial unique index lets one run at a time."""
     template = view.template
@@ -230,23 +277,19 @@ def _insert_session(
         scoring=scoring.model_dump(mode="json"),
         duration_minutes=template.duration_minutes,
         time_factor=time_factor,
-        started_at=now,
-        deadline_at=now + duration(template.duration_minutes, time_factor),
-        pause_budget_seconds=template.pause_minutes * 60,
+        started_at=clock.started_at,
+        deadline_at=clock.deadline_at,
+        pause_budget_seconds=clock.pause_budget_seconds,
+        log_sequence=head.sequence,
+        log_hash=head.hash,
     )
     made = session.scalar(statement.on_conflict_do_nothing().returning(ExamSession.id))
     return made is not None
 
 
 def _freeze(
-    session: Session, session_id: UUID, blueprint: Blueprint, drawn: Sequence[DrawnQuestion]
+    session: Session, session_id: UUID, form: Sequence[DrawnQuestion], entry: Entry
 ) -> None:
-    form = sequence(
-        drawn,
-        session_id,
-        blueprint.sequence,
-        topic_order=[topic.topic_id for topic in blueprint.topics],
-    )
     items = [
         {
             "position": position,
@@ -258,4 +301,7 @@ def _freeze(
         }
         for position, question in enumerate(form, start=1)
     ]
-    session.execute(_FREEZE, {"session_id": session_id, "items": json.dumps(items)})
+    session.execute(
+        _FREEZE,
+        {"items": json.dumps(items), **response_log.columns(session_id, entry)},
+    )

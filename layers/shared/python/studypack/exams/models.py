@@ -17,6 +17,7 @@ from sqlalchemy import (
     SmallInteger,
     UniqueConstraint,
     false,
+    func,
     text,
     true,
 )
@@ -32,6 +33,7 @@ from studypack.core.database import (
     one_of,
 )
 from studypack.courses import models as _courses  # noqa: F401 (target of foreign keys)
+from studypack.exams.receipt import LogEvent
 from studypack.identity import models as _identity  # noqa: F401 (target of foreign keys)
 from studypack.questions import models as _questions  # noqa: F401 (target of foreign keys)
 
@@ -175,6 +177,9 @@ class ExamSession(Timestamps, Base):
         "metadata", server_default=text("'{}'")
     )
     """The client's own notes on the session (PATCH), e.g. which device."""
+    log_sequence: Mapped[int] = mapped_column(server_default="0")
+    """How many entries the session's log has, and the hash of the last: the next one's link."""
+    log_hash: Mapped[bytes | None]
 
 
 class ExamItem(Base):
@@ -238,3 +243,66 @@ class ExamResponse(Timestamps, Base):
     credit: Mapped[Decimal | None] = mapped_column(Numeric(5, 4))
     reviewed_at: Mapped[datetime | None]
     """When its key and rationale were opened to the learner."""
+
+
+class ExamResponseLog(Base):
+    """What happened to a session, entry by entry; each is linked to the one before by its hash.
+
+    Append-only: triggers refuse every change. Entries go with their session, never alone.
+    """
+
+    __tablename__ = "exam_response_log"
+    __table_args__ = (
+        PrimaryKeyConstraint("session_id", "sequence"),
+        one_of("event", LogEvent),
+        CheckConstraint("sequence > 0", name="sequence"),
+        CheckConstraint("length(previous_hash) = 32", name="previous_hash"),
+        CheckConstraint("hash = sha256(previous_hash || convert_to(entry, 'UTF8'))", name="hash"),
+        CheckConstraint(
+            "CAST(entry AS jsonb) @> jsonb_build_object("
+            "'session', session_id, 'sequence', sequence, 'event', event)",
+            name="entry",
+        ),
+        {"schema": "learning"},
+    )
+
+    session_id: Mapped[UUID] = foreign_key("learning.exam_sessions.id", index=False)
+    sequence: Mapped[int]
+    """From 1, without gaps."""
+    event: Mapped[LogEvent] = mapped_column(EnumText(LogEvent))
+    occurred_at: Mapped[datetime]
+    entry: Mapped[str]
+    """Canonical JSON (exams/receipt.py): the very text that is hashed."""
+    previous_hash: Mapped[bytes]
+    hash: Mapped[bytes]
+
+
+class ExamReceipt(Base):
+    """The end of a submitted session's log and the signature over it, which may come later."""
+
+    __tablename__ = "exam_receipts"
+    __table_args__ = (
+        Index(
+            "ix_exam_receipts_unsigned",
+            "session_id",
+            postgresql_where=text("signature IS NULL"),
+        ),
+        CheckConstraint("length(head) = 32", name="head"),
+        CheckConstraint(
+            "num_nulls(key_id, signed_at, signature) IN (0, 3)",
+            name="signed",
+        ),
+        {"schema": "learning"},
+    )
+
+    session_id: Mapped[UUID] = foreign_key(
+        "learning.exam_sessions.id", index=False, primary_key=True
+    )
+    entries: Mapped[int]
+    """How many entries the log had at submission, and the hash of the last."""
+    head: Mapped[bytes]
+    key_id: Mapped[str | None]
+    signed_at: Mapped[datetime | None]
+    signature: Mapped[bytes | None]
+    """Ed25519 over the statement that these columns make (receipt.statement)."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,20 +1,22 @@
-"""Saving an answer: the product's most frequent write, two statements."""
+"""Saving an answer and logging it: the product's most frequent write, two statements."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from studypack.core.errors import Conflict, FieldError, Unprocessable
 from studypack.core.ids import uuid7
+from studypack.exams import response_log
 from studypack.exams.clock import ExamClock
-from studypack.exams.models import ExamResponse, ExamStatus
+from studypack.exams.models import ExamStatus
+from studypack.exams.receipt import next_entry
 from studypack.exams.sessions import session_not_found
 from studypack.questions.answers import (
     ANSWER,
@@ -64,9 +66,9 @@ _LOCK_AND_READ = text(
     """
     WITH locked AS MATERIALIZED (
         SELECT id, status, started_at, deadline_at, paused_at, pause_used_seconds,
-               pause_budget_seconds, is_practice, blueprint
+               pause_budget_seconds, is_practice, blueprint, log_sequence, log_hash
           FROM learning.exam_sessions WHERE id = :session_id AND user_id = :user_id
-           FOR SHARE)
+           FOR NO KEY UPDATE)
     SELECT locked.*, clock_timestamp() AS now, i.question_id, i.position, v.content,
            r.revision, r.answer, r.flagged, r.time_spent_seconds, r.reviewed_at, r.updated_at
       FROM locked
@@ -77,8 +79,45 @@ _LOCK_AND_READ = text(
              ON r.session_id = i.session_id AND r.question_id = i.question_id
     """
 )
-"""FOR SHARE lets answers to other items pass and keeps finalize and pause out; the clock is read
-outside the materialized part, and so after the lock was got.
+"""One response of a session at a time, because its log has one order; the lock keeps finalize and
+pause out too. The locked row is the newest, the joined ones are as the statement found them when it
+began to wait. The clock is read outside the materialized part, and so after the lock was got.
+"""
+
+_STORE_AND_LOG = text(
+    """
+    WITH stored AS (
+        INSERT INTO learning.exam_responses AS r
+               (id, session_id, question_id, revision, answer, flagged, time_spent_seconds,
+                answered_at, credit, is_correct, reviewed_at, created_at, updated_at)
+        VALUES (:id, :session_id, :question_id, :revision, CAST(:answer AS jsonb),
+                coalesce(CAST(:flagged AS boolean), false), :time_spent_seconds, :answered_at,
+                :credit, :is_correct, :reviewed_at, :now, :now)
+        ON CONFLICT (session_id, question_id) DO UPDATE
+           SET revision = excluded.revision, answer = excluded.answer,
+               flagged = coalesce(CAST(:flagged AS boolean), r.flagged),
+               time_spent_seconds = greatest(r.time_spent_seconds, excluded.time_spent_seconds),
+               answered_at = excluded.answered_at, credit = excluded.credit,
+               is_correct = excluded.is_correct, reviewed_at = excluded.reviewed_at,
+               updated_at = excluded.updated_at
+         WHERE r.revision < excluded.revision AND r.reviewed_at IS NULL
+        RETURNING revision, answer, flagged, time_spent_seconds, reviewed_at, updated_at),
+    logged AS (
+        INSERT INTO learning.exam_response_log
+               (session_id, sequence, event, occurred_at, entry, previous_hash, hash)
+        SELECT CAST(:session_id AS uuid), CAST(:sequence AS int), CAST(:event AS text),
+               CAST(:now AS timestamptz), CAST(:entry AS text), CAST(:previous_hash AS bytea),
+               CAST(:hash AS bytea)
+          FROM stored),
+    head AS (
+        UPDATE learning.exam_sessions
+           SET log_sequence = :sequence, log_hash = :hash, updated_at = :now
+         WHERE id = :session_id AND EXISTS (SELECT FROM stored))
+    SELECT * FROM stored
+    """
+)
+"""What was stored is logged, and nothing else: no row comes back when this revision or a newer one,
+or a final answer, came while the session was waited for.
 """
 
 
@@ -192,49 +231,39 @@ def _store(
     """The row as stored, or None when this revision or a newer one, or a final answer, came in
     between.
     """
-    reveal = row.is_practice and response.answer is not None
-    earned = credit(content, response.answer) if reveal else None
-    values = {
-        "revision": response.revision,
-        "answer": _document(response.answer),
-        "flagged": bool(response.flagged),
-        "time_spent_seconds": response.time_spent_seconds,
-        "answered_at": row.now if response.answer is not None else None,
-        "credit": earned,
-        "is_correct": None if earned is None else earned == 1,
-        "reviewed_at": row.now if reveal else None,
-        "updated_at": row.now,
-    }
-    statement = insert(ExamResponse).values(
-        id=uuid7(row.now),
-        session_id=session_id,
+    answer = _document(response.answer)
+    reveal = row.is_practice and answer is not None
+    earned = credit(content, response.answer) if reveal and response.answer else None
+    fact = response_log.answered(
         question_id=response.question_id,
-        created_at=row.now,
-        **values,
+        revision=response.revision,
+        answer=answer,
+        flagged=response.flagged,
+        time_spent_seconds=response.time_spent_seconds,
     )
+    head = response_log.head_of(row.log_sequence, row.log_hash)
+    entry = next_entry(head, session_id, fact.event, row.now, fact.data)
     return session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[ExamResponse.session_id, ExamResponse.question_id],
-            # An older revision may have come since `row` was read: its flag and time count too.
-            set_={
-                **values,
-                "flagged": ExamResponse.flagged
-                if response.flagged is None
-                else statement.excluded.flagged,
-                "time_spent_seconds": func.greatest(
-                    ExamResponse.time_spent_seconds, statement.excluded.time_spent_seconds
-                ),
-            },
-            where=(ExamResponse.revision < statement.excluded.revision)
-            & ExamResponse.reviewed_at.is_(None),
-        ).returning(
-            ExamResponse.revision,
-            ExamResponse.answer,
-            ExamResponse.flagged,
-            ExamResponse.time_spent_seconds,
-            ExamResponse.reviewed_at,
-            ExamResponse.updated_at,
-        )
+        _STORE_AND_LOG,
+        {
+            "id": uuid7(row.now),
+            "session_id": session_id,
+            "question_id": response.question_id,
+            "revision": response.revision,
+            "answer": None if answer is None else json.dumps(answer),
+            "flagged": response.flagged,
+            "time_spent_seconds": response.time_spent_seconds,
+            "answered_at": None if answer is None else row.now,
+            "credit": earned,
+            "is_correct": None if earned is None else earned == 1,
+            "reviewed_at": row.now if reveal else None,
+            "now": row.now,
+            "sequence": entry.sequence,
+            "event": entry.event.value,
+            "entry": entry.text,
+            "previous_hash": entry.previous,
+            "hash": entry.hash,
+        },
     ).one_or_none()
 
 

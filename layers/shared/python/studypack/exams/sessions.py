@@ -9,11 +9,12 @@ from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import and_, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from studypack.core.errors import Conflict, NotFound
 from studypack.core.paging import PageParams
 from studypack.courses.models import Course, Topic, TopicMastery
+from studypack.exams import response_log
 from studypack.exams.clock import ExamClock
 from studypack.exams.models import ExamItem, ExamResponse, ExamSession, ExamStatus, ExamTemplate
 from studypack.questions.answers import QuestionContent
@@ -165,26 +166,25 @@ def history(
     return [(row[0], row[1]) for row in session.execute(query)]
 
 
-def lock(session: Session, session_id: UUID, *, user_id: UUID | None = None) -> ExamSession:
-    """The session, locked against every other change until the transaction ends.
+def lock(
+    session: Session, session_id: UUID, *, user_id: UUID | None = None
+) -> tuple[ExamSession, datetime]:
+    """The session, locked against every other change until the transaction ends, and the
+    database's clock: the request's own time may lie before a wait for the lock.
 
     Raises NotFound when it is not there, or not this user's if one is named.
     """
     query = select(ExamSession).where(ExamSession.id == session_id)
     if user_id is not None:
         query = query.where(ExamSession.user_id == user_id)
-    found = session.scalars(
-        query.with_for_update().execution_options(populate_existing=True)
+    # PostgreSQL never merges a CTE that locks: the clock outside is read once the lock was got.
+    locked = aliased(ExamSession, query.with_for_update().cte("locked"))
+    row = session.execute(
+        select(locked, func.clock_timestamp()).execution_options(populate_existing=True)
     ).one_or_none()
-    if found is None:
+    if row is None:
         raise session_not_found()
-    return found
-
-
-def time_after_lock(session: Session) -> datetime:
-    """The database's clock NOW: the request's own time may lie before a wait for the lock."""
-    now: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
-    return now
+    return row[0], row[1]
 
 
 def change(
@@ -201,14 +201,11 @@ def change(
     Returns the session as it is then, and the time at which that holds. Raises NotFound, Conflict:
     `exam_finished`, `pause_not_allowed`, `already_paused`, `pause_budget_spent`, `not_paused`.
     """
-    found = lock(session, session_id, user_id=user_id)
+    found, now = lock(session, session_id, user_id=user_id)
     if found.status is not ExamStatus.IN_PROGRESS:
         raise not_in_progress(found)
-    now = time_after_lock(session)
-    if action == "pause":
-        apply_clock(found, clock_of(found).pause(now))
-    elif action == "resume":
-        apply_clock(found, clock_of(found).resume(now))
+    if action is not None:
+        _move_clock(session, found, action, now=now)
     if notes is not None:
         merged = {**found.session_metadata, **notes}
         found.session_metadata = {
@@ -216,3 +213,16 @@ def change(
         }
     session.flush()
     return load(session, user_id, session_id), now
+
+
+def _move_clock(
+    session: Session, found: ExamSession, action: Literal["pause", "resume"], *, now: datetime
+) -> None:
+    before = clock_of(found)
+    after = before.pause(now) if action == "pause" else before.resume(now)
+    apply_clock(found, after)
+    if action == "pause":
+        facts = response_log.paused(before, after, now=now)
+    else:
+        facts = [response_log.resumed(before, after, now=now)]
+    response_log.append(session, found, facts, now=now)

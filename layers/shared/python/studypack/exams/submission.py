@@ -17,7 +17,7 @@ from studypack.activity import service as activity
 from studypack.activity.models import XpSource
 from studypack.core.telemetry import get_logger
 from studypack.courses.service import TopicEvidence, record_mastery
-from studypack.exams import results
+from studypack.exams import issuing, response_log, results
 from studypack.exams.models import (
     ExamItem,
     ExamResponse,
@@ -27,9 +27,10 @@ from studypack.exams.models import (
     ScoringMode,
     SubmittedBy,
 )
+from studypack.exams.receipt_keys import SigningKey
 from studypack.exams.results import GradedItem
 from studypack.exams.scoring import Scoring
-from studypack.exams.sessions import apply_clock, clock_of, lock, time_after_lock
+from studypack.exams.sessions import apply_clock, clock_of, lock
 from studypack.questions.answers import ANSWER, QuestionContent
 from studypack.questions.grading import credit
 from studypack.questions.models import QuestionVersion
@@ -73,24 +74,25 @@ def finalize(session: Session, user_id: UUID, session_id: UUID) -> tuple[ExamSes
     However many calls come at once: the row's lock lets one submit, the others see that it was.
     Raises NotFound (`exam_session_not_found`).
     """
-    found = lock(session, session_id, user_id=user_id)
+    key = issuing.signing_key()
+    found, now = lock(session, session_id, user_id=user_id)
+    template = _template(session, found)
     if found.status is ExamStatus.IN_PROGRESS:
-        _submit(session, found, now=time_after_lock(session))
-    template = session.scalars(
-        select(ExamTemplate).where(ExamTemplate.id == found.template_id)
-    ).one()
+        _submit(session, found, key, now=now)
     return found, template
 
 
 def submit_if_expired(session: Session, session_id: UUID) -> bool:
-    """Submit a running session whose time is up; False when it still runs."""
-    found = lock(session, session_id)
+    """Submit a running session whose time is up; False when it still runs.
+
+    The job signs its receipt: the caller's transaction is under way, no time to read a secret.
+    """
+    found, now = lock(session, session_id)
     if found.status is not ExamStatus.IN_PROGRESS:
         return True
-    now = time_after_lock(session)
     if not clock_of(found).is_expired(now):
         return False
-    _submit(session, found, now=now)
+    _submit(session, found, None, now=now)
     return True
 
 
@@ -100,10 +102,12 @@ def submit_expired(session: Session, *, size: int) -> int:
     One that cannot be graded is logged and left, and does not keep the others from being submitted.
     """
     submitted = 0
+    key = issuing.signing_key()
     for session_id in session.scalars(_EXPIRED, {"size": size}).all():
         try:
             with session.begin_nested():
-                _submit(session, lock(session, session_id), now=time_after_lock(session))
+                found, now = lock(session, session_id)
+                _submit(session, found, key, now=now)
         except ValueError:
             get_logger().exception(
                 "exam session cannot be graded", extra={"session_id": session_id}
@@ -113,13 +117,15 @@ def submit_expired(session: Session, *, size: int) -> int:
     return submitted
 
 
-def _submit(session: Session, found: ExamSession, *, now: datetime) -> None:
+def _submit(session: Session, found: ExamSession, key: SigningKey | None, *, now: datetime) -> None:
     """Close the session and write what follows, all in the caller's transaction."""
     clock = clock_of(found)
     by_clock = clock.is_expired(now)
     submitted_at = min(now, clock.running_deadline(now)) if by_clock else now
+    facts = []
     if found.paused_at is not None:
         apply_clock(found, clock.resume(now))
+        facts.append(response_log.resumed(clock, clock_of(found), now=now))
     graded = _grade(session, found)
     result = results.summarise([entry.item for entry in graded])
     scoring = Scoring.model_validate(found.scoring)
@@ -133,10 +139,13 @@ def _submit(session: Session, found: ExamSession, *, now: datetime) -> None:
         found.completed_at = now
         if scoring.pass_percent is not None:
             found.passed = results.passed(result.totals.percent, scoring.pass_percent)
-    session.flush()
+    totals = result.totals
+    facts.append(response_log.submitted(found, items=totals.items, answered=totals.answered))
+    response_log.append(session, found, facts, now=now)
+    issuing.issue(session, found, key, now=now)
     _write_credit(session, found.id, graded, now=now)
     record_mastery(session, found.user_id, _evidence(graded), now=now)
-    _record_facts(session, found, result.totals, now=now)
+    _record_facts(session, found, totals, now=now)
 
 
 def _grade(session: Session, found: ExamSession) -> list[_Graded]:
@@ -209,9 +218,7 @@ def _evidence(graded: Sequence[_Graded]) -> list[TopicEvidence]:
 def _record_facts(
     session: Session, found: ExamSession, totals: results.Totals, *, now: datetime
 ) -> None:
-    title = session.scalars(
-        select(ExamTemplate.title).where(ExamTemplate.id == found.template_id)
-    ).one()
+    title = _template(session, found).title
     if totals.answered >= totals.items * ANSWERED_SHARE_FOR_XP:
         activity.grant_xp(session, found.user_id, XpSource.EXAM, found.id, now=now)
     activity.record_activity(
@@ -235,3 +242,8 @@ def _record_facts(
         percent=float(totals.percent),
         seconds=totals.seconds,
     )
+
+
+def _template(session: Session, found: ExamSession) -> ExamTemplate:
+    """The session's template; no statement while the caller holds it."""
+    return session.get_one(ExamTemplate, found.template_id)
