@@ -100,6 +100,11 @@ deploy: build ## Deploy what samconfig.toml says (STAGE=dev, PARAMETERS="Databas
 		sys.argv[1]]["deploy"]["parameters"]["parameter_overrides"])' "$(STAGE)") \
 		Build=$$(git rev-parse --short HEAD)-$$(date -u +%Y%m%d%H%M%S) $(PARAMETERS)
 
+.PHONY: verify-receipt
+verify-receipt: $(VENV) ## Check an exam receipt (FILE=receipt.json KEY=public-keys.json)
+	@test -n "$(FILE)" || { echo "usage: make verify-receipt FILE=receipt.json [KEY=keys.json]" >&2; exit 2; }
+	@$(BIN)/python -m local.verify_receipt "$(FILE)" $(if $(KEY),--key "$(KEY)")
+
 .PHONY: lock
 lock: ## Write requirements.lock and the layer's pins again from pyproject.toml
 	@command -v uv >/dev/null || $(MAKE) --no-print-directory .tools/uv/.stamp

@@ -17,6 +17,7 @@ def variables(
     database_url: str,
     web_base_url: str,
     aws_endpoint_url: str | None = None,
+    receipt_signing_key: str | None = None,
     given: Mapping[str, str],
 ) -> dict[str, str]:
     """What the functions need here; of what the user has `given`, settings of taste win over ours.
@@ -37,6 +38,8 @@ def variables(
         "WEB_BASE_URL": web_base_url,
         "COOKIE_SECURE": "false",
     }
+    if receipt_signing_key is not None:
+        chosen["RECEIPT_SIGNING_KEY"] = given.get("RECEIPT_SIGNING_KEY") or receipt_signing_key
     if aws_endpoint_url is not None:
         chosen |= {"AWS_ENDPOINT_URL": aws_endpoint_url, **CREDENTIALS}
     return chosen
@@ -63,9 +66,11 @@ def forget() -> None:
     """Drop what this process has cached from the environment, its database connections among it."""
     from studypack.core import aws, business_settings, config, telemetry
     from studypack.core.database import engine
+    from studypack.exams import issuing
 
     engine.dispose_engine()
     config.get_settings.cache_clear()
     aws.client.cache_clear()
     business_settings.forget_business_settings()
+    issuing.forget_keys()
     telemetry.get_metrics.cache_clear()

@@ -141,6 +141,10 @@ def _pages(overview: Callable[[], Overview]) -> APIRouter:
     def reset_password() -> HTMLResponse:
         return HTMLResponse(pages.get_template("reset-password.html").render())
 
+    @router.get("/verify-receipt")
+    def verify_receipt() -> HTMLResponse:
+        return HTMLResponse(pages.get_template("verify-receipt.html").render())
+
     return router
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import make_url
 
-from local import aws, environment, migrate, postgres
+from local import aws, environment, migrate, postgres, receipt_key
 from local import template as sam
 from local.queues import Queues
 from local.scheduler import Crons
@@ -149,6 +149,7 @@ def database(
                     database_url=url,
                     web_base_url=web_base_url or f"http://127.0.0.1:{PREFERRED_PORT}",
                     aws_endpoint_url=aws_endpoint_url,
+                    receipt_signing_key=receipt_key.ensure(state),
                     given=os.environ,
                 )
             )
