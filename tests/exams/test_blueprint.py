@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+
 from studypack.exams.blueprint import Blueprint, Shortfall, allocate, shortfalls
 
 TOPICS = [UUID(int=index) for index in range(1, 5)]

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from studypack.core.errors import Conflict
 from studypack.exams.clock import (
     AlreadyPaused,

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
+
 from studypack.exams.forms import draw_key, present, reveal, sequence, shuffled
 from studypack.questions.answers import QuestionContent, QuestionType
 
