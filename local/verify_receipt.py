@@ -73,37 +73,46 @@ def _show_course(
     table.add_column("#", justify="right")
     for title in ("When", "What", "Details"):
         table.add_column(title, no_wrap=title == "What", overflow="fold")
+    places = _places(entries)
     for logged in entries:
         entry = logged["entry"]
         mark = "red" if entry["sequence"] in wrong else None
         table.add_row(
             str(entry["sequence"]),
-            escape(str(entry["at"])[:19].replace("T", " ")),
+            escape(_time(entry, "at")),
             escape(str(entry["event"])),
-            escape(_details(str(entry["event"]), entry["data"])),
+            escape(_details(str(entry["event"]), entry["data"], places)),
             style=mark,
         )
     console.print(table)
 
 
-def _details(event: str, data: Mapping[str, Any]) -> str:
+def _places(entries: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """The place of each question on the form; the receipt names questions by id."""
+    form = entries[0]["entry"]["data"].get("form")
+    places = form if isinstance(form, list) else []
+    return {
+        str(place.get("question")): number
+        for number, place in enumerate(places, start=1)
+        if isinstance(place, dict)
+    }
+
+
+def _details(event: str, data: Mapping[str, Any], places: Mapping[str, int]) -> str:
     match event:
         case LogEvent.STARTED:
-            form = data.get("form")
-            questions = len(form) if isinstance(form, list) else 0
             return (
-                f"{data.get('title')}: {questions} questions, {data.get('duration_minutes')} min"
-                f" x {data.get('time_factor')} (accommodation), until {data.get('deadline_at')};"
+                f"{data.get('title')}: {len(places)} questions, {data.get('duration_minutes')} min"
+                f" x {data.get('time_factor')} (accommodation), until {_time(data, 'deadline_at')};"
                 f" learner {data.get('learner')}"
             )
         case LogEvent.ANSWERED:
-            answer = data.get("answer")
-            said = "no answer" if answer is None else json.dumps(answer, ensure_ascii=False)
-            return f"question {data.get('question')}, revision {data.get('revision')}: {said}"
+            place = places.get(str(data.get("question")), "?")
+            return f"item {place}, revision {data.get('revision')}: {_answer(data.get('answer'))}"
         case LogEvent.PAUSED:
-            return f"at most until {data.get('ends_at_latest')}"
+            return f"at most until {_time(data, 'ends_at_latest')}"
         case LogEvent.RESUMED:
-            return f"from {data.get('resumed_at')}, deadline now {data.get('deadline_at')}"
+            return f"at {_time(data, 'resumed_at')}, deadline now {_time(data, 'deadline_at')}"
         case LogEvent.SUBMITTED:
             return (
                 f"by {data.get('by')}: raw score {data.get('score_raw')} of {data.get('items')}"
@@ -111,6 +120,21 @@ def _details(event: str, data: Mapping[str, Any]) -> str:
             )
         case _:
             return json.dumps(data, ensure_ascii=False)
+
+
+def _answer(answer: object) -> str:
+    if answer is None:
+        return "no answer"
+    if not isinstance(answer, dict):
+        return json.dumps(answer, ensure_ascii=False)
+    parts = [value for name, value in answer.items() if name != "type"]
+    flat = [each for part in parts for each in (part if isinstance(part, list) else [part])]
+    # The first eight characters tell the options of one item apart; the file has them whole.
+    return " ".join(str(each)[:8] for each in flat)
+
+
+def _time(data: Mapping[str, Any], name: str) -> str:
+    return str(data.get(name))[:19].replace("T", " ")
 
 
 if __name__ == "__main__":

@@ -277,7 +277,10 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-POLICIES: dict[str, set[str]] = {}
+POLICIES: dict[str, set[str]] = {
+    "api.exams": {"ReadReceiptKey"},
+    "cron.submit_expired_exams": {"ReadReceiptKey"},
+}
 """What a function may beside reading the database's secret; a new right is written down here."""
 
 

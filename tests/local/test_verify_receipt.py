@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import stat
 import subprocess
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from rich.console import Console
+from starlette.testclient import TestClient
 
-from local import receipt_key, verify_receipt
+from local import receipt_key, server, verify_receipt
 from local import template as sam
 from studypack.exams.receipt import verify
 from studypack.exams.receipt_keys import jwk, read_key_ring
@@ -87,6 +90,16 @@ def test_the_machines_key_is_made_once_and_is_its_owners_alone(tmp_path: Path) -
     assert receipt_key.ensure(tmp_path / "another") != first
     [file] = (tmp_path / "state").iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_the_page_is_one_document_that_asks_this_server_for_nothing_but_its_keys() -> None:
+    app = FastAPI()
+    app.include_router(server._pages(lambda: server.Overview(addresses=[])))
+    page = TestClient(app).get("/verify-receipt").text
+    assert (PAGES / "verify-receipt.js").read_text(encoding="utf-8").strip() in page
+    assert re.findall(r"""(?:src|action)=["']([^"']+)""", page) == []
+    assert re.findall(r"""fetch\(["'`]([^"'`]+)""", page) == ["/api/exams/receipt-keys"]
+    assert "innerHTML" not in page
 
 
 HARNESS = """
