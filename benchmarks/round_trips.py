@@ -225,12 +225,12 @@ def _account(journey: Journey) -> None:
         name="DELETE /api/auth/sessions/{id}",
         token=second["token"],
     )
-    ask(
+    renewed = ask(
         "POST /api/auth/password/change",
         {"current_password": PASSWORD, "new_password": NEW_PASSWORD},
         token=second["token"],
     )
-    ask("POST /api/auth/logout", token=second["token"])
+    ask("POST /api/auth/logout", token=renewed["token"])
     ask("POST /api/auth/password/forgot", {"email": email})
     token = journey.mailed_token(user["user_id"], "RESET_PASSWORD")
     ask("POST /api/auth/password/reset", {"token": token, "password": PASSWORD})

@@ -25,6 +25,7 @@ os.environ.update(
     STAGE="test",
     COOKIE_SECURE="true",
     WEB_BASE_URL="https://app.example.com",
+    TOTP_KEY="AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
     POWERTOOLS_METRICS_DISABLED="true",
     POWERTOOLS_LOG_LEVEL="WARNING",
     POWERTOOLS_TRACE_DISABLED="true",

@@ -88,6 +88,11 @@ FITTING: dict[str, dict[str, Any]] = {
         "marketing_opt_out": False,
     },
     "POST /api/auth/login": {"email": "new@example.com", "password": PASSWORD},
+    "POST /api/auth/login/totp": {"challenge": "x" * 43, "code": "123456"},
+    "POST /api/users/me/totp": {"password": "wrong one"},
+    "DELETE /api/users/me/totp": {"password": "wrong one", "code": "123456"},
+    "POST /api/users/me/totp/confirm": {"code": "123456"},
+    "POST /api/users/me/totp/recovery-codes": {"code": "123456"},
     "POST /api/auth/verify-email": {"token": "x" * 43},
     "POST /api/auth/verify-email/resend": {"email": "new@example.com"},
     "POST /api/auth/password/forgot": {"email": "new@example.com"},
@@ -137,6 +142,7 @@ FITTING: dict[str, dict[str, Any]] = {
         "time_spent_seconds": 1,
     },
     "PUT /api/admin/users/{user_id}/accommodation": {"time_factor": "1.5", "reason": "x"},
+    "PATCH /api/admin/users/{user_id}/role": {"role": "SUPPORT"},
 }
 """A body in which each field fits, to be spoilt one field at a time."""
 
@@ -174,7 +180,12 @@ def send(sign_up: Callable[..., Person]) -> Callable[..., Any]:
         with transaction() as session:
             session.execute(text("DELETE FROM auth.throttles"))
         method, path = name.split()
-        path = path.format(**{"session_id": running["id"], "user_id": str(person.id), **changed})
+        path = path.format(**{
+                "session_id": running["id"],
+                "user_id": str(person.id),
+                "provider": "google",
+                **changed,
+            })
         return person.request(
             method,
             path,

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from api.admin.schemas import AccommodationIn, AccountOut
-from studypack.access.guards import SupportUser
+from api.admin.schemas import AccommodationIn, AccountOut, RoleIn
+from studypack.access.guards import AdminUser, SupportUser
 from studypack.admin import users
 from studypack.core.http import DbSession, Page, Paging, page_of
 
@@ -49,3 +49,9 @@ def grant_accommodation(
         now=caller.now,
     )
     return AccountOut.of(account)
+
+
+@router.patch("/{user_id}/role")
+def change_role(user_id: UUID, body: RoleIn, caller: AdminUser, session: DbSession) -> AccountOut:
+    """Give an account another role; it is signed out everywhere. Admins only."""
+    return AccountOut.of(users.change_role(session, user_id, body.role, changed_by=caller.id))

@@ -23,6 +23,12 @@ class AccommodationIn(In):
     reason: ShortText
 
 
+class RoleIn(In):
+    """What the account may do from now on."""
+
+    role: Role
+
+
 class AccommodationOut(Out):
     """The accommodation in force."""
 

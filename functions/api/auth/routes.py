@@ -1,11 +1,15 @@
-"""Sign-up, sign-in, e-mail verification, passwords, sessions."""
+"""Sign-up, sign-in (with a password, a provider, a one-time code), e-mail verification, passwords,
+sessions.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
 from api.auth.schemas import (
     ChangePasswordIn,
@@ -17,18 +21,28 @@ from api.auth.schemas import (
     SignedInOut,
     SignupIn,
     TokenIn,
+    TotpLoginIn,
     VerifiedOut,
 )
 from studypack.access.features import Feature
-from studypack.access.guards import CurrentUser
-from studypack.accounts import recovery, registration, signin
+from studypack.access.guards import CurrentUser, OptionalUser
+from studypack.accounts import oauth, recovery, registration, signin, totp
 from studypack.accounts.passwords import MINIMUM_LENGTH
 from studypack.accounts.registration import NewAccount
+from studypack.accounts.signin import TotpChallenge
 from studypack.core.business_settings import get_business_settings
 from studypack.core.config import get_settings
-from studypack.core.errors import NotFound
+from studypack.core.errors import AppError, NotFound
 from studypack.core.http import AcceptedOut, ClientAddress, DbSession
-from studypack.core.http.cookies import clear_session_cookie, set_session_cookie
+from studypack.core.http.cookies import (
+    OAUTH_COOKIE,
+    clear_oauth_cookie,
+    clear_session_cookie,
+    set_oauth_cookie,
+    set_session_cookie,
+)
+from studypack.core.http.problems import problem
+from studypack.integrations.oauth.providers import ProviderName, offered_providers
 
 router = APIRouter(tags=["auth"])
 
@@ -51,20 +65,140 @@ def sign_up(
     return SignedInOut.model_validate(signed_in)
 
 
-@router.post("/api/auth/login")
+@router.post("/api/auth/login", response_model=SignedInOut)
 def log_in(
     credentials: LoginIn,
+    request: Request,
+    response: Response,
+    session: DbSession,
+    address: ClientAddress,
+    user_agent: UserAgent = None,
+) -> Any:
+    """Open a session with e-mail address and password. Who has enrolled for one-time codes is
+    answered 401 `totp_required` with a `challenge` for POST /api/auth/login/totp.
+    """
+    outcome = signin.sign_in(
+        session, credentials.email, credentials.password, address=address, user_agent=user_agent
+    )
+    if isinstance(outcome, TotpChallenge):
+        # Not raised: the challenge's row must be committed.
+        return problem(
+            request,
+            401,
+            "totp_required",
+            "Enter the code of your authenticator app.",
+            headers={"WWW-Authenticate": "Bearer"},
+            extra={"challenge": outcome.token, "expires_at": outcome.expires_at},
+        )
+    set_session_cookie(response, outcome.token, outcome.expires_at)
+    return SignedInOut.model_validate(outcome)
+
+
+@router.post("/api/auth/login/totp")
+def complete_log_in(
+    body: TotpLoginIn,
     response: Response,
     session: DbSession,
     address: ClientAddress,
     user_agent: UserAgent = None,
 ) -> SignedInOut:
-    """Open a session with e-mail address and password."""
-    signed_in = signin.sign_in(
-        session, credentials.email, credentials.password, address=address, user_agent=user_agent
+    """Second step of signing in: the challenge of the first one, and a code of the authenticator
+    app or a recovery code.
+    """
+    signed_in = totp.complete_sign_in(
+        session, body.challenge, body.code, address=address, user_agent=user_agent
     )
     set_session_cookie(response, signed_in.token, signed_in.expires_at)
     return SignedInOut.model_validate(signed_in)
+
+
+@router.get(
+    "/api/auth/oauth/{provider}/start",
+    status_code=303,
+    response_class=RedirectResponse,
+    response_model=None,
+)
+def start_oauth(
+    provider: ProviderName,
+    caller: OptionalUser,
+    session: DbSession,
+    address: ClientAddress,
+    return_to: Annotated[
+        str, Query(max_length=500, description="A path of the web client, or one of our origins")
+    ] = "/",
+) -> Response:
+    """Send the browser to a provider to sign in or up; whoever is signed in links the provider's
+    account.
+    """
+    departure = oauth.begin(
+        session,
+        provider.provider,
+        user_id=caller.id if caller else None,
+        return_to=return_to,
+        address=address,
+    )
+    response = RedirectResponse(departure.url, 303)
+    set_oauth_cookie(response, departure.cookie, max_age=oauth.ATTEMPT_LIFETIME)
+    return response
+
+
+@router.get(
+    "/api/auth/oauth/{provider}/callback",
+    status_code=303,
+    response_class=RedirectResponse,
+    response_model=None,
+)
+def finish_oauth(
+    provider: ProviderName,
+    request: Request,
+    caller: OptionalUser,
+    address: ClientAddress,
+    user_agent: UserAgent = None,
+    state: Annotated[str | None, Query(max_length=200)] = None,
+    code: Annotated[str | None, Query(max_length=oauth.MAX_CODE)] = None,
+    error: Annotated[str | None, Query(max_length=200)] = None,
+) -> Response:
+    """Where the provider sends the browser back: signs it in and sends it on. A browser is told of
+    a refusal by `/sign-in?error=<code>`, a client that takes no HTML by a problem document.
+    """
+    answer = oauth.Answer(request.cookies.get(OAUTH_COOKIE), state, code, error)
+    try:
+        arrival = oauth.finish(
+            provider.provider,
+            answer,
+            caller_id=caller.id if caller else None,
+            address=address,
+            user_agent=user_agent,
+        )
+    except AppError as refusal:
+        response: Response = _refused(request, provider, refusal)
+    else:
+        response = _arrived(arrival)
+    clear_oauth_cookie(response)
+    return response
+
+
+def _arrived(arrival: oauth.Arrival) -> Response:
+    outcome = arrival.outcome
+    if isinstance(outcome, TotpChallenge):
+        # In the fragment, which no server and no log sees.
+        query = urlencode({"totp_challenge": outcome.token, "return_to": arrival.return_to})
+        return RedirectResponse(f"{_sign_in_page()}#{query}", 303)
+    response = RedirectResponse(arrival.return_to, 303)
+    if outcome is not None:
+        set_session_cookie(response, outcome.token, outcome.expires_at)
+    return response
+
+
+def _refused(request: Request, provider: ProviderName, refusal: AppError) -> Response:
+    if "text/html" in request.headers.get("accept", ""):
+        query = urlencode({"error": refusal.code, "provider": provider.value})
+        return RedirectResponse(f"{_sign_in_page()}?{query}", 303)
+    return problem(request, refusal.status, refusal.code, refusal.message, headers=refusal.headers)
+
+
+def _sign_in_page() -> str:
+    return f"{get_settings().web_base_url.rstrip('/')}/sign-in"
 
 
 @router.post("/api/auth/logout", status_code=204)
@@ -107,16 +241,22 @@ def reset_password(body: ResetPasswordIn, session: DbSession, address: ClientAdd
     recovery.reset_password(session, body.token, body.password, address=address)
 
 
-@router.post("/api/auth/password/change", status_code=204)
-def change_password(body: ChangePasswordIn, caller: CurrentUser, session: DbSession) -> None:
-    """Set a new password knowing the current one; closes the other sessions."""
-    recovery.change_password(
+@router.post("/api/auth/password/change")
+def change_password(
+    body: ChangePasswordIn, caller: CurrentUser, response: Response, session: DbSession
+) -> SignedInOut:
+    """Set a new password knowing the current one; closes the other sessions, and this one goes on
+    with a new token.
+    """
+    renewed = recovery.change_password(
         session,
         caller.id,
         caller.session_id,
         current=body.current_password,
         new=body.new_password,
     )
+    set_session_cookie(response, renewed.token, renewed.expires_at)
+    return SignedInOut.model_validate(renewed)
 
 
 @router.get("/api/auth/sessions")
@@ -126,6 +266,20 @@ def list_sessions(caller: CurrentUser, session: DbSession) -> list[LoginSessionO
         LoginSessionOut.model_validate({**vars(row), "current": row.id == caller.session_id})
         for row in signin.list_sessions(session, caller.id, now=caller.now)
     ]
+
+
+@router.delete("/api/auth/sessions", status_code=204)
+def sign_out_everywhere(
+    caller: CurrentUser,
+    response: Response,
+    session: DbSession,
+    keep_current: Annotated[bool, Query(description="Stay signed in here")] = False,
+) -> None:
+    """Close every session of mine, this one too unless it is to be kept."""
+    keep = caller.session_id if keep_current else None
+    signin.sign_out_everywhere(session, caller.id, keep=keep)
+    if not keep_current:
+        clear_session_cookie(response)
 
 
 @router.delete("/api/auth/sessions/{session_id}", status_code=204)
@@ -144,6 +298,7 @@ def public_config() -> PublicConfigOut:
         stage=settings.stage,
         password_minimum_length=MINIMUM_LENGTH,
         media_base_url=settings.media_base_url,
+        oauth_providers=[provider.value.lower() for provider in offered_providers()],
         features=[feature.value for feature in Feature],
         free_plan_features=sorted(get_business_settings().free_plan_features),
     )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from studypack.accounts.fields import Email, NewPassword, Password
+from studypack.accounts.fields import Email, NewPassword, OneTimeCode, Password
 from studypack.core.http import In, Out, ShortText, UtcTime
 
 Token = Annotated[str, StringConstraints(min_length=20, max_length=200)]
@@ -31,8 +31,15 @@ class LoginIn(In):
     password: Password
 
 
+class TotpLoginIn(In):
+    """The challenge that signing in answered, and a code."""
+
+    challenge: Token
+    code: OneTimeCode
+
+
 class SignedInOut(Out):
-    """The session just opened. The token is in the cookie too; it is shown this once."""
+    """The session just opened or renewed. The token is in the cookie too; it is shown this once."""
 
     user_id: UUID
     token: str = Field(description="For `Authorization: Bearer`")
@@ -93,5 +100,6 @@ class PublicConfigOut(Out):
     stage: str
     password_minimum_length: int
     media_base_url: str
+    oauth_providers: list[str]
     features: list[str]
     free_plan_features: list[str]

@@ -1,24 +1,34 @@
-"""One's own account: who I am, my profile, onboarding, a new address, leaving."""
+"""One's own account: who I am, my profile, onboarding, a new address, ways to sign in, leaving."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
 from api.users.schemas import (
+    CodeIn,
     DeleteMeIn,
     EmailChangeIn,
     MeOut,
     MePatch,
+    OAuthAccountOut,
     OnboardingIn,
     ProfileOut,
     ProfilePatch,
+    RecoveryCodesOut,
+    RenewedOut,
+    TotpConfirmedOut,
+    TotpDisableIn,
+    TotpEnrolIn,
+    TotpEnrolOut,
+    TotpOut,
 )
 from studypack.access.authentication import Caller
 from studypack.access.guards import CurrentUser, Now
-from studypack.accounts import email_change, profile
+from studypack.accounts import email_change, oauth, profile, totp
 from studypack.core.http import AcceptedOut, DbSession
-from studypack.core.http.cookies import clear_session_cookie
+from studypack.core.http.cookies import clear_session_cookie, set_session_cookie
 from studypack.identity.models import User, UserProfile
+from studypack.integrations.oauth.providers import ProviderName
 
 router = APIRouter(prefix="/api/users/me", tags=["users"])
 
@@ -97,3 +107,71 @@ def change_email(
     """Ask for a new address; it is taken when both the old and the new one have confirmed."""
     email_change.request_email_change(session, caller.id, body.password, body.email, now=now)
     return AcceptedOut(status="accepted")
+
+
+@router.get("/oauth-accounts")
+def list_oauth_accounts(caller: CurrentUser, session: DbSession) -> list[OAuthAccountOut]:
+    """The providers' accounts that sign me in."""
+    return [
+        OAuthAccountOut.model_validate({**vars(row), "provider": row.provider.value.lower()})
+        for row in oauth.linked_accounts(session, caller.id)
+    ]
+
+
+@router.delete("/oauth-accounts/{provider}", status_code=204)
+def unlink_oauth_account(provider: ProviderName, caller: CurrentUser, session: DbSession) -> None:
+    """Let a provider's account sign me in no more; refused if it is my only way to sign in."""
+    oauth.unlink(session, caller.id, provider.provider)
+
+
+@router.get("/totp")
+def get_totp(caller: CurrentUser, session: DbSession) -> TotpOut:
+    """Whether I sign in with one-time codes, and how many recovery codes are left."""
+    return TotpOut.model_validate(totp.get_status(session, caller.id))
+
+
+@router.post("/totp", status_code=201)
+def enrol_totp(body: TotpEnrolIn, caller: CurrentUser, session: DbSession) -> TotpEnrolOut:
+    """Ask for a secret for an authenticator app; one-time codes are on once a code confirms it."""
+    enrolment = totp.enrol(session, caller.id, body.password, now=caller.now)
+    return TotpEnrolOut.model_validate(enrolment)
+
+
+@router.post("/totp/confirm")
+def confirm_totp(
+    body: CodeIn, caller: CurrentUser, response: Response, session: DbSession
+) -> TotpConfirmedOut:
+    """Turn one-time codes on with the app's first code; closes my other sessions, and this one goes
+    on with a new token.
+    """
+    confirmed = totp.confirm(session, caller.id, caller.session_id, body.code, now=caller.now)
+    set_session_cookie(response, confirmed.signed_in.token, confirmed.signed_in.expires_at)
+    return TotpConfirmedOut(
+        token=confirmed.signed_in.token,
+        expires_at=confirmed.signed_in.expires_at,
+        recovery_codes=confirmed.recovery_codes,
+    )
+
+
+@router.post("/totp/recovery-codes")
+def renew_recovery_codes(body: CodeIn, caller: CurrentUser, session: DbSession) -> RecoveryCodesOut:
+    """Ten new recovery codes; those from before work no more."""
+    codes = totp.renew_recovery_codes(session, caller.id, body.code, now=caller.now)
+    return RecoveryCodesOut(recovery_codes=codes)
+
+
+@router.delete("/totp")
+def disable_totp(
+    body: TotpDisableIn, caller: CurrentUser, response: Response, session: DbSession
+) -> RenewedOut:
+    """Turn one-time codes off; closes my other sessions, and this one goes on with a new token."""
+    renewed = totp.disable(
+        session,
+        caller.id,
+        caller.session_id,
+        password=body.password,
+        code=body.code,
+        now=caller.now,
+    )
+    set_session_cookie(response, renewed.token, renewed.expires_at)
+    return RenewedOut.model_validate(renewed)

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, HttpUrl, StringConstraints
 
-from studypack.accounts.fields import Email, Password
+from studypack.accounts.fields import Email, OneTimeCode, Password
 from studypack.core.http import In, LongText, Out, ShortText, UtcTime
 from studypack.identity.models import Level, Role, UserType
+from studypack.integrations.oauth.providers import ProviderName
 
 MAX_JSON_CHARACTERS = 10_000
 MAX_JSON_DEPTH = 20
@@ -144,3 +145,64 @@ class DeleteMeIn(In):
     """The password as proof."""
 
     password: Password
+
+
+class OAuthAccountOut(Out):
+    """A provider's account that signs one in."""
+
+    provider: ProviderName
+    email: str
+    email_verified: bool
+    created_at: UtcTime
+    last_used_at: UtcTime
+
+
+class TotpOut(Out):
+    """How one's second step at sign-in stands."""
+
+    enrolled: bool
+    confirmed_at: UtcTime | None
+    recovery_codes_left: int
+
+
+class TotpEnrolIn(In):
+    """The password as proof, where the account has one."""
+
+    password: Password | None = None
+
+
+class TotpEnrolOut(Out):
+    """For an authenticator app, by QR code or typed in; shown this once."""
+
+    otpauth_uri: str
+    secret: str
+
+
+class CodeIn(In):
+    """A code of the authenticator app."""
+
+    code: OneTimeCode
+
+
+class RenewedOut(Out):
+    """The session goes on with a new token, which is in the cookie too; it is shown this once."""
+
+    token: str = Field(description="For `Authorization: Bearer`")
+    expires_at: UtcTime
+
+
+class RecoveryCodesOut(Out):
+    """Each signs one in once instead of the app's code; shown this once."""
+
+    recovery_codes: list[str]
+
+
+class TotpConfirmedOut(RenewedOut, RecoveryCodesOut):
+    """One-time codes are on."""
+
+
+class TotpDisableIn(In):
+    """The password as proof, where the account has one, and a code."""
+
+    password: Password | None = None
+    code: OneTimeCode

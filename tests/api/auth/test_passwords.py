@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -171,9 +172,13 @@ def test_changing_the_password_ends_the_other_sessions_and_keeps_this_one(
     api: TestClient, learner: Any, reset_token: str
 ) -> None:
     device = on_another_device(learner)
-    assert _change(learner, PASSWORD, NEW).status_code == 204
-    assert is_signed_in(learner)
+    answer = _change(learner, PASSWORD, NEW)
+    assert answer.status_code == 200
+    api.cookies.clear()
+    renewed = replace(learner, token=answer.json()["token"])
+    assert is_signed_in(renewed)
     assert not is_signed_in(device)
+    assert [row["current"] for row in renewed.get("/api/auth/sessions").json()] == [True]
     assert log_in(api, learner.email).status_code == 401
     assert log_in(api, learner.email, NEW).status_code == 200
     assert len(queued(learner.email, "PASSWORD_CHANGED")) == 1

@@ -25,6 +25,9 @@ class Caller:
     role: Role
     access_override: bool
     email_verified: bool
+    totp_enrolled: bool
+    totp_required: bool
+    """Whether the role may be used only with one-time codes (setting `totp_required_roles`)."""
     timezone: str
     time_factor: Decimal
     """Accommodation: 1 is none."""
@@ -38,16 +41,19 @@ _AUTHENTICATE = text(
     WITH caller AS (
         SELECT s.id AS session_id, s.last_seen_at, u.id, u.role, u.access_override,
                u.email_verified_at IS NOT NULL AS email_verified, u.timezone,
+               EXISTS (SELECT FROM auth.totp_credentials t
+                        WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS totp_enrolled,
                coalesce((SELECT a.time_factor FROM auth.accommodations a
                           WHERE a.user_id = u.id AND a.ended_at IS NULL), 1) AS time_factor
           FROM auth.sessions s JOIN auth.users u ON u.id = s.user_id
          WHERE s.token_hash = :token_hash AND s.expires_at > now()
+           AND s.last_seen_at > now() - make_interval(days => :idle_days)
            AND u.is_active AND u.deleted_at IS NULL),
     seen AS (
         UPDATE auth.sessions s SET last_seen_at = now() FROM caller
          WHERE s.id = caller.session_id AND s.last_seen_at < now() - interval '10 minutes')
-    SELECT id, session_id, role, access_override, email_verified, timezone, time_factor,
-           now() AS now
+    SELECT id, session_id, role, access_override, email_verified, totp_enrolled, timezone,
+           time_factor, now() AS now
       FROM caller
     """
 )
@@ -60,9 +66,10 @@ def authenticate(token: str) -> Caller | None:
     still counts as having been seen. The business settings, too, are read before that transaction
     takes the environment's only connection.
     """
-    free_plan = get_business_settings().free_plan_features
+    settings = get_business_settings()
+    values = {"token_hash": hash_token(token), "idle_days": settings.session_idle_days}
     with autocommit() as connection:
-        row = connection.execute(_AUTHENTICATE, {"token_hash": hash_token(token)}).one_or_none()
+        row = connection.execute(_AUTHENTICATE, values).one_or_none()
     if row is None:
         return None
     return Caller(
@@ -71,10 +78,12 @@ def authenticate(token: str) -> Caller | None:
         role=Role(row.role),
         access_override=row.access_override,
         email_verified=row.email_verified,
+        totp_enrolled=row.totp_enrolled,
+        totp_required=row.role in settings.totp_required_roles,
         timezone=row.timezone,
         time_factor=row.time_factor,
         now=row.now,
-        features=_features(row.access_override, free_plan),
+        features=_features(row.access_override, settings.free_plan_features),
     )
 
 

@@ -42,11 +42,18 @@ Now = Annotated[datetime, Depends(request_time)]
 
 
 def require_role(*roles: Role) -> Callable[[Caller], Caller]:
-    """A guard that lets only these roles pass; 403 for others."""
+    """A guard that lets only these roles pass; 403 for others, and for those who must sign in with
+    one-time codes and have not enrolled.
+    """
 
     def guard(caller: CurrentUser) -> Caller:
         if caller.role not in roles:
             raise Forbidden("Your role does not allow this.", code="role_required")
+        if caller.totp_required and not caller.totp_enrolled:
+            raise Forbidden(
+                "Your role needs one-time codes at sign-in: enrol first.",
+                code="totp_enrolment_required",
+            )
         return caller
 
     return guard

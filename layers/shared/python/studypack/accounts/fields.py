@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, EmailStr, StringConstraints
+from pydantic import AfterValidator, EmailStr, Field, StringConstraints
 
 from studypack.accounts.passwords import MAXIMUM_LENGTH, MINIMUM_LENGTH
 
@@ -22,4 +22,9 @@ Password = Annotated[
 NewPassword = Annotated[
     str,
     StringConstraints(strip_whitespace=False, min_length=MINIMUM_LENGTH, max_length=MAXIMUM_LENGTH),
+]
+OneTimeCode = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=6, max_length=30),
+    Field(description="Six digits of the authenticator app, or a recovery code"),
 ]

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from studypack.accounts import links, throttles
 from studypack.accounts.models import TokenPurpose
 from studypack.accounts.passwords import check_new_password, hash_password, verify_password
-from studypack.accounts.signin import revoke_sessions
+from studypack.accounts.signin import SignedIn, revoke_sessions, rotate_session
 from studypack.core import audit
 from studypack.core.business_settings import get_business_settings
 from studypack.core.errors import Unprocessable
@@ -59,14 +59,17 @@ def reset_password(session: Session, token: str, password: str, *, address: str)
     check_new_password(password, email=user.email)
     _set_password(session, user, password)
     user.email_verified_at = user.email_verified_at or redeemed.used_at
-    links.revoke_links(session, user.id, TokenPurpose.PASSWORD_RESET)
+    links.revoke_links(
+        session, user.id, TokenPurpose.PASSWORD_RESET, TokenPurpose.LOGIN_CHALLENGE
+    )
     revoke_sessions(session, user.id)
 
 
 def change_password(
     session: Session, user_id: UUID, session_id: UUID, *, current: str, new: str
-) -> None:
-    """Set a new password knowing the current one; closes the other sessions.
+) -> SignedIn:
+    """Set a new password knowing the current one; closes the other sessions and gives this one a
+    new token.
 
     Raises Unprocessable naming `current_password` or `new_password`, TooManyRequests.
     """
@@ -76,8 +79,11 @@ def change_password(
         raise Unprocessable.field("current_password", "The account is gone.")
     check_new_password(new, email=user.email, field="new_password")
     _set_password(session, user, new)
-    links.revoke_links(session, user_id, TokenPurpose.PASSWORD_RESET)
+    links.revoke_links(
+        session, user_id, TokenPurpose.PASSWORD_RESET, TokenPurpose.LOGIN_CHALLENGE
+    )
     revoke_sessions(session, user_id, keep=session_id)
+    return rotate_session(session, session_id)
 
 
 def check_current_password(session: Session, user_id: UUID, password: str, *, field: str) -> None:

@@ -29,7 +29,8 @@ class NewAccount:
     """What a person gives to sign up."""
 
     email: str
-    password: str
+    password: str | None
+    """None: signs in with a provider only."""
     first_name: str | None = None
     last_name: str | None = None
     timezone: str = "UTC"
@@ -59,21 +60,37 @@ def sign_up(
         throttles.Limit("signup", address, settings.signups_per_address, throttles.HOUR),
     )
     check_timezone(account.timezone)
-    check_new_password(account.password, email=account.email)
-    user_id = _insert_user(session, account, now=now)
-    session.add(UserProfile(user_id=user_id))
-    session.add(TimezoneHistory(user_id=user_id, timezone=account.timezone, valid_from=now))
-    session.flush()
+    if account.password is not None:
+        check_new_password(account.password, email=account.email)
+    user_id = create_account(session, account, verified=False, now=now)
     send_verification(session, user_id, account.email, now=now)
-    record_event(session, "signup_completed", user_id=user_id, now=now)
     return open_login_session(session, user_id, address=address, user_agent=user_agent, now=now)
 
 
-def _insert_user(session: Session, account: NewAccount, *, now: datetime) -> UUID:
+def create_account(
+    session: Session, account: NewAccount, *, verified: bool, now: datetime
+) -> UUID:
+    """Make an account with its profile; `verified` when somebody trustworthy vouches for the
+    address.
+
+    Raises Conflict (`email_taken`).
+    """
+    user_id = _insert_user(session, account, verified=verified, now=now)
+    session.add(UserProfile(user_id=user_id))
+    session.add(TimezoneHistory(user_id=user_id, timezone=account.timezone, valid_from=now))
+    session.flush()
+    record_event(session, "signup_completed", user_id=user_id, now=now)
+    return user_id
+
+
+def _insert_user(
+    session: Session, account: NewAccount, *, verified: bool, now: datetime
+) -> UUID:
     statement = insert(User).values(
         id=uuid7(now),
         email=account.email,
-        password_hash=hash_password(account.password),
+        email_verified_at=now if verified else None,
+        password_hash=None if account.password is None else hash_password(account.password),
         first_name=account.first_name,
         last_name=account.last_name,
         timezone=account.timezone,

@@ -11,6 +11,9 @@ _STATEMENTS = {
     "verification_tokens": """DELETE FROM auth.verification_tokens WHERE id IN (
         SELECT id FROM auth.verification_tokens
          WHERE expires_at < now() - interval '7 days' LIMIT :size FOR UPDATE SKIP LOCKED)""",
+    "oauth_attempts": """DELETE FROM auth.oauth_attempts WHERE id IN (
+        SELECT id FROM auth.oauth_attempts
+         WHERE expires_at < now() LIMIT :size FOR UPDATE SKIP LOCKED)""",
     "throttles": """DELETE FROM auth.throttles WHERE key IN (
         SELECT key FROM auth.throttles
          WHERE resets_at < now() LIMIT :size FOR UPDATE SKIP LOCKED)""",
@@ -18,6 +21,8 @@ _STATEMENTS = {
 
 
 def purge_expired_credentials(run: Run) -> None:
-    """Delete expired sessions and throttles at once, links a week after they expired."""
+    """Delete expired sessions, trips to providers and throttles at once, links a week after they
+    expired.
+    """
     for what, statement in _STATEMENTS.items():
         delete_in_batches(run, what, statement)

@@ -11,11 +11,12 @@ from uuid import UUID
 from sqlalchemy import Select, or_, select, update
 from sqlalchemy.orm import Session
 
+from studypack.accounts.signin import revoke_sessions
 from studypack.core import audit
-from studypack.core.errors import NotFound
+from studypack.core.errors import Conflict, NotFound
 from studypack.core.ids import uuid7
 from studypack.core.paging import PageParams
-from studypack.identity.models import Accommodation, User
+from studypack.identity.models import Accommodation, Role, User
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,31 @@ def grant_accommodation(
     )
     session.flush()
     return Account(user, granted)
+
+
+def change_role(session: Session, user_id: UUID, role: Role, *, changed_by: UUID) -> Account:
+    """Give an account another role and end its sessions, which were opened for the old one.
+
+    Raises NotFound (`user_not_found`), Conflict (`own_role`): nobody locks themselves, and so
+    perhaps the last admin, out.
+    """
+    account = get(session, user_id)
+    user = session.scalars(select(User).where(User.id == user_id).with_for_update()).one()
+    if user_id == changed_by:
+        raise Conflict("Another admin has to change your role.", code="own_role")
+    if user.role is not role:
+        audit.record(
+            session,
+            "account.role_changed",
+            actor_id=changed_by,
+            subject_id=user_id,
+            old=user.role.value,
+            new=role.value,
+        )
+        user.role = role
+        session.flush()
+        revoke_sessions(session, user_id)
+    return account
 
 
 def _accounts() -> Select[User, Accommodation]:

@@ -43,11 +43,24 @@ class Settings(BaseModel):
         (), alias="ALLOWED_ORIGINS"
     )
     cookie_secure: bool = Field(True, alias="COOKIE_SECURE")
+    api_base_url: str | None = Field(None, alias="API_BASE_URL")
+    """Where browsers reach the API, if not below WEB_BASE_URL; OAuth providers lead back there."""
     edge_keys: SecretStr | None = Field(None, alias="EDGE_KEYS")
     max_body_bytes: int = Field(1024 * 1024, gt=0, alias="MAX_BODY_BYTES")
 
     receipt_key_secret: str | None = Field(None, alias="RECEIPT_KEY_SECRET_ARN")
     receipt_signing_key: SecretStr | None = Field(None, alias="RECEIPT_SIGNING_KEY")
+
+    oauth_secret: str | None = Field(None, alias="OAUTH_SECRET_ARN")
+    """A JSON document with `google_client_secret`, `github_client_secret`, `totp_key`."""
+    oauth_google_client_id: str | None = Field(None, alias="OAUTH_GOOGLE_CLIENT_ID")
+    oauth_google_client_secret: SecretStr | None = Field(None, alias="OAUTH_GOOGLE_CLIENT_SECRET")
+    oauth_google_base_url: str | None = Field(None, alias="OAUTH_GOOGLE_BASE_URL")
+    oauth_github_client_id: str | None = Field(None, alias="OAUTH_GITHUB_CLIENT_ID")
+    oauth_github_client_secret: SecretStr | None = Field(None, alias="OAUTH_GITHUB_CLIENT_SECRET")
+    oauth_github_base_url: str | None = Field(None, alias="OAUTH_GITHUB_BASE_URL")
+    totp_key: SecretStr | None = Field(None, alias="TOTP_KEY")
+    """32 bytes in base64, with which the secrets of authenticator apps are sealed."""
 
     aws_endpoint_url: str | None = Field(None, alias="AWS_ENDPOINT_URL")
 

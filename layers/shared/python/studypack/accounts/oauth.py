@@ -1,0 +1,420 @@
+"""Signing in with Google or GitHub, and linking their accounts to ours.
+
+A trip has two requests. `begin` notes the attempt and gives the browser a secret in a cookie, from
+which state, nonce and PKCE verifier are derived: the provider's answer is worth something in that
+browser only, and a look into the database helps nobody. `finish` uses the attempt up and commits,
+asks the provider (no transaction is open meanwhile), then records in a second transaction.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from studypack.accounts import throttles
+from studypack.accounts.models import OAuthAccount, OAuthAttempt
+from studypack.accounts.registration import NewAccount, create_account
+from studypack.accounts.signin import (
+    InvalidCredentials,
+    SignedIn,
+    TotpChallenge,
+    admit,
+    totp_enrolled,
+)
+from studypack.accounts.tokens import hash_token, new_token
+from studypack.core import audit
+from studypack.core.config import get_settings
+from studypack.core.database import transaction
+from studypack.core.errors import AppError, BadRequest, Conflict, Forbidden, NotFound, Unprocessable
+from studypack.core.ids import uuid7
+from studypack.core.telemetry import get_logger
+from studypack.identity.models import User
+from studypack.integrations.oauth.errors import ProviderError
+from studypack.integrations.oauth.exchange import ProviderIdentity, exchange
+from studypack.integrations.oauth.providers import Client, OAuthProvider, client_of
+
+ATTEMPT_LIFETIME = timedelta(minutes=10)
+MAX_CODE = 2000
+
+
+@dataclass(frozen=True)
+class Departure:
+    """Where to send the browser, and the secret for its cookie."""
+
+    url: str
+    cookie: str
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Where the browser goes on, and what it has got; None when an account was linked."""
+
+    return_to: str
+    outcome: SignedIn | TotpChallenge | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the provider sent the browser back with, and what that browser holds."""
+
+    cookie: str | None
+    state: str | None
+    code: str | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    user_id: UUID | None
+    return_to: str
+    now: datetime
+
+
+class AttemptInvalid(BadRequest):
+    """Unknown, expired, used, of another browser or provider: it does not tell which."""
+
+    code = "oauth_attempt_invalid"
+
+
+class SignInRefused(InvalidCredentials):
+    """A deactivated or deleted account: the same answer as for a wrong password."""
+
+
+def derived(cookie: str, purpose: str) -> str:
+    """What stands for this browser as `purpose` (`state`, `nonce`, `verifier`); 43 characters."""
+    made = hmac.digest(cookie.encode(), f"studypack oauth {purpose}".encode(), "sha256")
+    return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
+
+
+def checked_return_to(value: str) -> str:
+    """Where to go on after the trip: a path of the web client, or an address on one of our origins.
+
+    Raises Unprocessable naming `return_to`.
+    """
+    settings = get_settings()
+    allowed = value.isascii() and value.isprintable() and "\\" not in value
+    if allowed and value.startswith("/") and not value.startswith("//"):
+        return settings.web_base_url.rstrip("/") + value
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        allowed = False
+    else:
+        allowed = allowed and f"{parts.scheme}://{parts.netloc}" in settings.origins
+    if not allowed:
+        raise Unprocessable.field(
+            "return_to", "This address is not one of ours.", code="foreign_address"
+        )
+    return value
+
+
+def begin(
+    session: Session,
+    provider: OAuthProvider,
+    *,
+    user_id: UUID | None,
+    return_to: str,
+    address: str,
+) -> Departure:
+    """Begin a trip to a provider; with `user_id` to link, else to sign in.
+
+    Raises NotFound (`oauth_provider_unavailable`), Unprocessable naming `return_to`,
+    TooManyRequests.
+    """
+    client = client_of(provider)
+    target = checked_return_to(return_to)
+    now = throttles.take(session, throttles.Limit("oauth-start", address, 100, throttles.HOUR))
+    cookie = new_token()
+    session.add(
+        OAuthAttempt(
+            id=uuid7(now),
+            provider=provider,
+            state_hash=hash_token(derived(cookie, "state")),
+            user_id=user_id,
+            return_to=target,
+            expires_at=now + ATTEMPT_LIFETIME,
+        )
+    )
+    session.flush()
+    return Departure(_authorize_url(client, cookie), cookie)
+
+
+def _authorize_url(client: Client, cookie: str) -> str:
+    challenge = hashlib.sha256(derived(cookie, "verifier").encode()).digest()
+    query = {
+        "response_type": "code",
+        "client_id": client.client_id,
+        "redirect_uri": client.redirect_uri,
+        "scope": client.endpoints.scope,
+        "state": derived(cookie, "state"),
+        "code_challenge": base64.urlsafe_b64encode(challenge).rstrip(b"=").decode(),
+        "code_challenge_method": "S256",
+    }
+    if client.endpoints.keys_url:
+        query["nonce"] = derived(cookie, "nonce")
+    return f"{client.endpoints.authorize_url}?{urlencode(query)}"
+
+
+def finish(
+    provider: OAuthProvider,
+    answer: Answer,
+    *,
+    caller_id: UUID | None,
+    address: str,
+    user_agent: str | None,
+) -> Arrival:
+    """End a trip: sign in, sign up or link, as the provider vouches for.
+
+    Raises AttemptInvalid, ProviderError and its kinds, Forbidden (`oauth_denied`,
+    `oauth_email_unverified`), Conflict (`oauth_verify_email_first`, `oauth_account_in_use`,
+    `oauth_provider_in_use`), InvalidCredentials for an account that may not sign in.
+    """
+    try:
+        client = client_of(provider)
+        attempt = _claim(provider, answer, caller_id=caller_id, address=address)
+        if answer.error is not None or not answer.code:
+            raise _provider_said(answer.error)
+        if len(answer.code) > MAX_CODE:
+            raise AttemptInvalid("This sign-in cannot go on; begin again.")
+        identity = exchange(
+            client,
+            answer.code,
+            verifier=derived(answer.cookie or "", "verifier"),
+            nonce=derived(answer.cookie or "", "nonce"),
+            now=attempt.now,
+        )
+        with transaction() as session:
+            if attempt.user_id is not None:
+                _link_to(session, attempt.user_id, identity)
+                return Arrival(attempt.return_to, None)
+            outcome = _sign_in(
+                session, identity, address=address, user_agent=user_agent, now=attempt.now
+            )
+            return Arrival(attempt.return_to, outcome)
+    except AppError as error:
+        get_logger().warning(
+            "oauth refused",
+            extra={
+                "provider": provider.value,
+                "code": error.code,
+                "reason": getattr(error, "reason", None),
+            },
+        )
+        raise
+
+
+def _claim(
+    provider: OAuthProvider, answer: Answer, *, caller_id: UUID | None, address: str
+) -> _Attempt:
+    """Use the attempt up, in a transaction of its own: two answers at once, and one goes on."""
+    invalid = AttemptInvalid("This sign-in has expired or was used; begin again.")
+    with transaction() as session:
+        now = throttles.take(session, throttles.Limit("oauth-end", address, 100, throttles.HOUR))
+        if not answer.cookie or not answer.state:
+            raise invalid
+        state = derived(answer.cookie, "state")
+        if not hmac.compare_digest(state.encode(), answer.state.encode()):
+            raise invalid
+        row = session.execute(
+            delete(OAuthAttempt)
+            .where(
+                OAuthAttempt.state_hash == hash_token(state),
+                OAuthAttempt.provider == provider,
+            )
+            .returning(OAuthAttempt.user_id, OAuthAttempt.return_to, OAuthAttempt.expires_at)
+        ).one_or_none()
+    # Whoever signed out or changed accounts on the way does not mean to link the one from before.
+    if (
+        row is None
+        or row.expires_at <= now
+        or (row.user_id is not None and row.user_id != caller_id)
+    ):
+        raise invalid
+    return _Attempt(row.user_id, row.return_to, now)
+
+
+def _provider_said(error: str | None) -> AppError:
+    if error == "access_denied":
+        return Forbidden("You did not let the provider tell us who you are.", code="oauth_denied")
+    return ProviderError("error at the authorize page" if error else "neither code nor error")
+
+
+def _sign_in(
+    session: Session,
+    identity: ProviderIdentity,
+    *,
+    address: str,
+    user_agent: str | None,
+    now: datetime,
+) -> SignedIn | TotpChallenge:
+    user_id = _linked_user(session, identity)
+    if user_id is None:
+        user_id = _user_to_link(session, identity, now=now)
+        _insert_link(session, user_id, identity)
+    row = session.execute(
+        select(User, totp_enrolled()).where(
+            User.id == user_id, User.is_active, User.deleted_at.is_(None)
+        )
+    ).one_or_none()
+    if row is None:
+        raise SignInRefused("The e-mail address or the password is wrong.")
+    return admit(session, row[0], enrolled=row[1], address=address, user_agent=user_agent, now=now)
+
+
+def _linked_user(session: Session, identity: ProviderIdentity) -> UUID | None:
+    """Whom this provider's account signs in, noting what address it has there now."""
+    return session.scalar(
+        update(OAuthAccount)
+        .where(
+            OAuthAccount.provider == identity.provider,
+            OAuthAccount.provider_account_id == identity.account_id,
+        )
+        .values(
+            email=identity.email, email_verified=identity.email_verified, last_used_at=func.now()
+        )
+        .returning(OAuthAccount.user_id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _user_to_link(session: Session, identity: ProviderIdentity, *, now: datetime) -> UUID:
+    """The account of the provider's address, where both sides have verified it, else a new one.
+
+    Unverified on one side, the address proves nothing: whoever typed it in first would get the
+    other's account.
+    """
+    if not identity.email_verified:
+        raise _unverified_there()
+    user = session.scalars(
+        select(User)
+        .where(func.lower(User.email) == identity.email.lower(), User.deleted_at.is_(None))
+        .with_for_update()
+    ).one_or_none()
+    if user is None:
+        account = NewAccount(
+            email=identity.email,
+            password=None,
+            first_name=identity.first_name,
+            last_name=identity.last_name,
+        )
+        return create_account(session, account, verified=True, now=now)
+    if not user.is_active:
+        raise SignInRefused("The e-mail address or the password is wrong.")
+    if user.email_verified_at is None:
+        raise _unverified_here()
+    return user.id
+
+
+def _link_to(session: Session, user_id: UUID, identity: ProviderIdentity) -> None:
+    if not identity.email_verified:
+        raise _unverified_there()
+    user = session.scalars(
+        select(User)
+        .where(User.id == user_id, User.is_active, User.deleted_at.is_(None))
+        .with_for_update()
+    ).one_or_none()
+    if user is None:
+        raise SignInRefused("The e-mail address or the password is wrong.")
+    if user.email_verified_at is None:
+        raise _unverified_here()
+    linked = _linked_user(session, identity)
+    if linked == user_id:
+        return
+    if linked is not None:
+        raise Conflict(
+            "This account of the provider signs in somebody else.", code="oauth_account_in_use"
+        )
+    _insert_link(session, user_id, identity)
+
+
+def _insert_link(session: Session, user_id: UUID, identity: ProviderIdentity) -> None:
+    inserted = session.scalar(
+        insert(OAuthAccount)
+        .values(
+            id=uuid7(),
+            user_id=user_id,
+            provider=identity.provider,
+            provider_account_id=identity.account_id,
+            email=identity.email,
+            email_verified=identity.email_verified,
+        )
+        .on_conflict_do_nothing()
+        .returning(OAuthAccount.id)
+    )
+    if inserted is None:
+        raise Conflict(
+            "Another account of this provider is linked already; unlink it first.",
+            code="oauth_provider_in_use",
+        )
+    audit.record(
+        session,
+        "account.provider_linked",
+        actor_id=user_id,
+        subject_id=user_id,
+        provider=identity.provider.value,
+    )
+    session.flush()
+
+
+def _unverified_there() -> Forbidden:
+    return Forbidden(
+        "The provider has not verified your address; verify it there first.",
+        code="oauth_email_unverified",
+    )
+
+
+def _unverified_here() -> Conflict:
+    return Conflict(
+        "An account with this address exists, and the address was never verified: sign in with the"
+        " password and verify it, then link.",
+        code="oauth_verify_email_first",
+    )
+
+
+def linked_accounts(session: Session, user_id: UUID) -> Sequence[OAuthAccount]:
+    """The providers' accounts that sign this user in."""
+    return session.scalars(
+        select(OAuthAccount).where(OAuthAccount.user_id == user_id).order_by(OAuthAccount.provider)
+    ).all()
+
+
+def unlink(session: Session, user_id: UUID, provider: OAuthProvider) -> None:
+    """Let a provider's account sign this user in no more.
+
+    Raises NotFound (`oauth_account_not_found`), Conflict (`last_sign_in_method`) when there is no
+    password and no other provider.
+    """
+    password = session.execute(
+        select(User.password_hash).where(User.id == user_id).with_for_update()
+    ).scalar_one()
+    linked = linked_accounts(session, user_id)
+    if not any(account.provider is provider for account in linked):
+        raise NotFound("This provider is not linked.", code="oauth_account_not_found")
+    if password is None and len(linked) == 1:
+        raise Conflict(
+            "This is your only way to sign in; set a password first (forgotten password).",
+            code="last_sign_in_method",
+        )
+    session.execute(
+        delete(OAuthAccount).where(
+            OAuthAccount.user_id == user_id, OAuthAccount.provider == provider
+        )
+    )
+    audit.record(
+        session,
+        "account.provider_unlinked",
+        actor_id=user_id,
+        subject_id=user_id,
+        provider=provider.value,
+    )
+    session.flush()
