@@ -96,6 +96,7 @@ class _connected_to:  # noqa: N801 (used like a function)
 
 
 def _forget() -> None:
+    from studypack.core import outages
     from studypack.core.business_settings import forget_business_settings
     from studypack.core.config import get_settings
     from studypack.core.database.engine import dispose_engine
@@ -103,6 +104,7 @@ def _forget() -> None:
     dispose_engine()
     get_settings.cache_clear()
     forget_business_settings()
+    outages.forget()
 
 
 @pytest.fixture

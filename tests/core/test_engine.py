@@ -21,7 +21,7 @@ from studypack.core.database.engine import (
 from studypack.core.database.engine import (
     database_url as url_of,
 )
-from studypack.core.errors import Unavailable
+from studypack.core.errors import Outage
 from studypack.core.http import create_app
 from studypack.core.http.app import health_router
 from tests.support.concurrency import (
@@ -105,7 +105,7 @@ def test_a_password_changed_while_we_run_is_used_by_the_next_connection(
     _give(monkeypatch, password="the one before", **rest)
     engine = engine_module.make_engine(settings)
     try:
-        with pytest.raises(Exception, match="28P01"):
+        with pytest.raises(Outage, match="refuses our credentials"):
             engine.connect()
         _give(monkeypatch, password=str(url.password), **rest)
         with engine.connect() as connection:
@@ -264,9 +264,15 @@ def test_a_wrong_password_of_the_database_is_not_tried_again_and_not_told(
     settings = Settings.from_environment(
         {"DATABASE_URL": wrong.render_as_string(hide_password=False)}
     )
-    with pytest.raises(Exception, match="28P01") as refused:
+    tries: list[int] = []
+    connect = engine_module.connect
+    monkeypatch.setattr(
+        engine_module, "connect", lambda **given: (tries.append(1), connect(**given))[1]
+    )
+    with pytest.raises(Outage, match="refuses our credentials") as refused:
         engine_module._open(settings, wrong)
-    assert not isinstance(refused.value, Unavailable)
+    assert tries == [1]
+    assert refused.value.code == "database_refused"
     assert "canary" not in str(refused.value)
 
 

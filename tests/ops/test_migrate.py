@@ -167,7 +167,7 @@ def test_deleting_the_stack_touches_no_database(
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"DATABASE_CONNECT_SECONDS": "0.1"}, "Unavailable: The database cannot be reached"),
+        ({"DATABASE_CONNECT_SECONDS": "0.1"}, "Outage: The database cannot be reached"),
         ({"DATABASE_CA_FILE": "/opt/nothing.pem"}, "DATABASE_CA_FILE: /opt/nothing.pem is not"),
         ({"DATABASE_URL": ""}, "DATABASE_URL or DATABASE_SECRET_ARN"),
         ({"STAGE": "staging"}, "STAGE:"),

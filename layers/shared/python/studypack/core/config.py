@@ -5,9 +5,10 @@ use.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
@@ -73,12 +74,38 @@ class Settings(BaseModel):
         names = {str(field.alias) for field in cls.model_fields.values()}
         given = {name: environment[name] for name in names if environment.get(name)}
         try:
-            return cls.model_validate(given)
+            settings = cls.model_validate(given)
         except ValidationError as error:
             wrong = "; ".join(
                 f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors()
             )
             raise ConfigurationError(f"environment does not fit: {wrong}") from None
+        contradictions = "; ".join(settings.contradictions())
+        if contradictions:
+            raise ConfigurationError(f"environment does not fit: {contradictions}")
+        return settings
+
+    def contradictions(self) -> Iterator[str]:
+        """What fits by itself and not together with the rest, by name."""
+        if self.database_url and self.database_secret:
+            yield "DATABASE_URL and DATABASE_SECRET_ARN: set one of them"
+        for origin in self.allowed_origins:
+            parts = urlsplit(origin)
+            if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path:
+                yield "ALLOWED_ORIGINS: each is a scheme and a host, such as https://example.com"
+        if self.stage in {"local", "test"}:
+            return
+        if not self.cookie_secure:
+            yield f"COOKIE_SECURE: may not be false where STAGE is {self.stage}"
+        if not self.web_base_url.startswith("https://"):
+            yield f"WEB_BASE_URL: begins with https:// where STAGE is {self.stage}"
+        if any(not origin.startswith("https://") for origin in self.allowed_origins):
+            yield f"ALLOWED_ORIGINS: begin with https:// where STAGE is {self.stage}"
+
+    def check_at_start(self) -> None:
+        """Raise ConfigurationError naming what a function cannot begin without."""
+        if not (self.database_url or self.database_secret):
+            raise ConfigurationError("set DATABASE_URL or DATABASE_SECRET_ARN")
 
     @property
     def origins(self) -> frozenset[str]:

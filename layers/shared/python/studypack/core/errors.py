@@ -84,6 +84,11 @@ class ContentTooLarge(AppError):
     code = "content_too_large"
 
 
+class UnsupportedMediaType(AppError):
+    status = 415
+    code = "unsupported_media_type"
+
+
 class Unprocessable(AppError):
     """The input is well formed and still cannot be used; `errors` name the fields."""
 
@@ -112,3 +117,9 @@ class Unavailable(AppError):
     def __init__(self, message: str, *, retry_after_seconds: int = 5, **details: Any) -> None:
         details["headers"] = {"Retry-After": str(retry_after_seconds)}
         super().__init__(message, **details)
+
+
+class Outage(Unavailable):
+    """Every request meets this until somebody or something mends it; its text quotes nobody's
+    data.
+    """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Iterator
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
@@ -12,9 +13,14 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import MetricUnit
 
+from studypack.core.config import ConfigurationError
+from studypack.core.errors import Outage
+
 NAMESPACE = "StudyPack"
 
-__all__ = ["MetricUnit", "get_logger", "get_metrics"]
+__all__ = ["MetricUnit", "begin_request", "get_logger", "get_metrics", "note", "note_event"]
+
+_request_facts: ContextVar[dict[str, Any] | None] = ContextVar("request_facts", default=None)
 
 
 class PrivateFormatter(LambdaPowertoolsFormatter):
@@ -41,11 +47,17 @@ def _told(error: BaseException) -> Iterator[str]:
         yield "\nDuring handling of the above exception, another exception occurred:\n\n"
     yield "Traceback (most recent call last):\n"
     yield from traceback.format_tb(error.__traceback__)
-    yield f"{type(error).__module__}.{type(error).__qualname__}{_server_code(error)}\n"
+    kind = f"{type(error).__module__}.{type(error).__qualname__}"
+    yield f"{kind}{_server_code(error)}{_own_text(error)}\n"
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
             yield "\nIn the group above:\n\n"
             yield from _told(inner)
+
+
+def _own_text(error: BaseException) -> str:
+    """The text of errors that name a setting or an outage, which quote nobody's data."""
+    return f": {error}" if isinstance(error, (ConfigurationError, Outage)) else ""
 
 
 def _server_code(error: BaseException) -> str:
@@ -73,3 +85,27 @@ def get_metrics() -> Metrics:
     locally.
     """
     return Metrics(namespace=NAMESPACE, service="studypack")
+
+
+def begin_request() -> dict[str, Any]:
+    """Start the collection of what the request's line in the log tells beside route and status."""
+    facts: dict[str, Any] = {}
+    _request_facts.set(facts)
+    return facts
+
+
+def note(**facts: Any) -> None:
+    """Add to the line of the request under way: codes and opaque ids, nothing that a person wrote.
+
+    Outside of a request nothing is noted.
+    """
+    collected = _request_facts.get()
+    if collected is not None:
+        collected.update(facts)
+
+
+def note_event(name: str) -> None:
+    """Add a security event, such as `account.password_changed`, to the request's line."""
+    collected = _request_facts.get()
+    if collected is not None:
+        collected.setdefault("events", []).append(name)

@@ -253,6 +253,11 @@ class OneFlushConnection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg800
         """Tell, without a round trip, whether the server has spoken or hung up since its answer."""
         return self._stream is None or self._stream.has_input()
 
+    def wait_at_most(self, seconds: float) -> None:
+        """Let the connection be lost when the server says nothing for so long."""
+        if self._usock is not None:
+            self._usock.settimeout(seconds)
+
     def ping(self) -> None:
         """Make one round trip to the server; raises InterfaceError when the connection is lost."""
         self.execute_simple("")

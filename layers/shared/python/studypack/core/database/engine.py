@@ -9,12 +9,14 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import QueuePool
 
+from studypack.core import outages
 from studypack.core.config import ConfigurationError, Settings, get_settings
 from studypack.core.database.driver import OneFlushConnection, connect
-from studypack.core.errors import Unavailable
+from studypack.core.database.errors import sqlstate
+from studypack.core.errors import Outage
 
 IDLE_SECONDS_BEFORE_PING = 60
 """By the wall clock, because a monotonic one may stand still while Lambda freezes the
@@ -26,8 +28,21 @@ SOCKET_SECONDS = 30
 gone.
 """
 
+PING_SECONDS = 3
+"""A connection that was dropped silently answers nothing at all: waiting for it as long as for a
+statement would use up the request's time.
+"""
+
+SHORTEST_TRY_SECONDS = 0.5
+
 _STARTING_UP = {"57P03", "53300"}
 """cannot_connect_now, too_many_connections: worth another try."""
+
+UNAVAILABLE, REFUSED, MISSING = "database_unavailable", "database_refused", "database_missing"
+_REFUSED = {"28P01", "28000"}
+"""invalid_password, invalid_authorization_specification."""
+_MISSING = "3D000"
+_SECONDS_UNTIL_MENDED = 30
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1", None}
 
@@ -42,22 +57,32 @@ def database_url(settings: Settings) -> URL:
     if text is None and settings.database_secret:
         from aws_lambda_powertools.utilities import parameters
 
-        secret = json.loads(str(parameters.get_secret(settings.database_secret)))
+        try:
+            secret = json.loads(str(parameters.get_secret(settings.database_secret)))
+            name, password = secret["username"], secret["password"]
+        except Exception as error:
+            # No such secret, no right to read it, no JSON in it: the text may quote the secret.
+            raise ConfigurationError(
+                f"DATABASE_SECRET_ARN: the secret cannot be used ({type(error).__name__})"
+            ) from None
         # RDS keeps only the name and the password in the secrets that it manages itself.
         host = secret.get("host") or settings.database_host
         if not host:
             raise ConfigurationError("DATABASE_HOST: the secret of DATABASE_SECRET_ARN has no host")
         return URL.create(
             "postgresql",
-            username=secret["username"],
-            password=secret["password"],
+            username=name,
+            password=password,
             host=host,
             port=int(secret.get("port", 5432)),
             database=secret.get("dbname", "studypack"),
         )
     if text is None:
         raise ConfigurationError("set DATABASE_URL or DATABASE_SECRET_ARN")
-    url = make_url(text)
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ConfigurationError("DATABASE_URL: this is no URL") from None
     if url.get_backend_name() not in {"postgresql", "postgres"}:
         raise ConfigurationError("DATABASE_URL: only PostgreSQL is supported")
     return url
@@ -73,7 +98,8 @@ def _ssl_context(settings: Settings, url: URL) -> ssl.SSLContext | bool:
 def _open(settings: Settings, url: URL) -> OneFlushConnection:
     """Connect, trying again while a database at rest wakes up (Aurora takes about 15 s).
 
-    Raises Unavailable when it has not within DATABASE_CONNECT_SECONDS.
+    Raises Outage: `database_unavailable` when it has not within DATABASE_CONNECT_SECONDS, at once
+    `database_refused` (our name or password) and `database_missing`.
     """
     from pg8000.exceptions import DatabaseError, InterfaceError
 
@@ -81,7 +107,7 @@ def _open(settings: Settings, url: URL) -> OneFlushConnection:
     pause = 0.1
     while True:
         try:
-            return connect(
+            connection = connect(
                 user=url.username or "studypack",
                 password=url.password,
                 host=url.host or "127.0.0.1",
@@ -90,21 +116,39 @@ def _open(settings: Settings, url: URL) -> OneFlushConnection:
                 ssl_context=_ssl_context(settings, url),
                 application_name="studypack",
                 tcp_keepalive=True,
-                timeout=SOCKET_SECONDS,
+                # A host that accepts and says nothing must not outlast what we promise to wait.
+                timeout=max(give_up_at - time.monotonic(), SHORTEST_TRY_SECONDS),
             )
+            connection.wait_at_most(SOCKET_SECONDS)
+            outages.over(UNAVAILABLE, REFUSED, MISSING)
+            return connection
         except DatabaseError as error:
-            details = error.args[0] if error.args else None
-            if not (isinstance(details, dict) and details.get("C") in _STARTING_UP):
+            code = sqlstate(error)
+            if code in _REFUSED or code == _MISSING:
+                raise _mended_by_people(code) from error
+            if code not in _STARTING_UP:
                 raise
             failure: Exception = error
         except (InterfaceError, OSError) as error:
             failure = error
         if time.monotonic() + pause > give_up_at:
-            raise Unavailable("The database cannot be reached.", code="database_unavailable") from (
-                failure
-            )
+            raise Outage("The database cannot be reached.", code=UNAVAILABLE) from failure
         time.sleep(pause)
         pause = min(pause * 2, 2)
+
+
+def _mended_by_people(code: str | None) -> Outage:
+    if code == _MISSING:
+        return Outage(
+            "The database server has no such database.",
+            code=MISSING,
+            retry_after_seconds=_SECONDS_UNTIL_MENDED,
+        )
+    return Outage(
+        "The database refuses our credentials.",
+        code=REFUSED,
+        retry_after_seconds=_SECONDS_UNTIL_MENDED,
+    )
 
 
 def make_engine(settings: Settings) -> Engine:
@@ -145,7 +189,9 @@ def _check_before_use(connection: Any, record: Any, _proxy: Any) -> None:
         return
     if connection.has_pending_input() or time.time() - used_at > IDLE_SECONDS_BEFORE_PING:
         try:
+            connection.wait_at_most(PING_SECONDS)
             connection.ping()
+            connection.wait_at_most(SOCKET_SECONDS)
         except Exception as error:
             raise DisconnectionError("the connection died while it was idle") from error
 

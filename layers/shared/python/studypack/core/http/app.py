@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import anyio.to_thread
 from fastapi import APIRouter, FastAPI
-from sqlalchemy import text
 
 from studypack.core.config import get_settings
+from studypack.core.database.schema import require_schema
 from studypack.core.database.transaction import autocommit
 from studypack.core.http import problems
 from studypack.core.http.middleware import RequestGate
@@ -41,9 +41,12 @@ def health_router(function: str) -> APIRouter:
 
     @router.get(f"/api/health/{function}", operation_id=f"health_{function}")
     def health() -> Health:
-        """Whether this function is up and reaches its database; 503 when it does not."""
+        """Whether this function is up and can work with its database; else 503, whose code says
+        what is wrong: `configuration_invalid`, `database_unavailable`, `database_refused`,
+        `database_missing`, `database_not_migrated`, `database_behind`.
+        """
         with autocommit() as connection:
-            connection.execute(text("SELECT 1"))
+            require_schema(connection)
         return Health(function=function, build=get_settings().build, database="reachable")
 
     return router
@@ -56,6 +59,8 @@ def create_app(routers: Sequence[APIRouter], **options: Any) -> FastAPI:
         version="1",
         responses=ERROR_RESPONSES,
         generate_unique_id_function=lambda route: route.name,
+        # It would lead to the host that the request names, which its sender chooses.
+        redirect_slashes=False,
         **options,
     )
     for router in routers:
@@ -78,6 +83,8 @@ def lambda_handler(router: APIRouter) -> Callable[[dict[str, Any], Any], dict[st
         [router, health_router(function)], docs_url=None, redoc_url=None, openapi_url=None
     )
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+        # SnapStart begins each version once while it is deployed, so a wrong setting stops there.
+        get_settings().check_at_start()
         run_sync_inline()
     prime()
     adapter = Mangum(

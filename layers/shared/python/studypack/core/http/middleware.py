@@ -12,21 +12,28 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from studypack.core.config import get_settings
+from studypack.core.config import ConfigurationError, get_settings
 from studypack.core.errors import AppError, BadRequest, ContentTooLarge, Forbidden
 from studypack.core.http.edge import admit
-from studypack.core.http.problems import problem, unexpected
+from studypack.core.http.problems import app_error, configuration_outage, unexpected
 from studypack.core.ids import uuid7
-from studypack.core.telemetry import get_logger
+from studypack.core.telemetry import begin_request, get_logger
 
 SESSION_COOKIE = "studypack_session"
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _JSON_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _HEADERS = {
     "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
+    # An answer is data: opened as a page it may load, run, embed and be embedded in nothing.
+    "Content-Security-Policy": (
+        "default-src 'none'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox"
+    ),
+    "Cross-Origin-Resource-Policy": "same-site",
     "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
 }
+_TWO_YEARS = 2 * 365 * 24 * 3600
+_ONLY_HTTPS = f"max-age={_TWO_YEARS}; includeSubDomains"
 
 
 class RequestGate:
@@ -43,6 +50,7 @@ class RequestGate:
             return
         headers = Headers(scope=scope)
         request_id = _request_id(scope)
+        facts = begin_request()
         started = time.perf_counter()
         status = 500
         answered = False
@@ -55,6 +63,8 @@ class RequestGate:
                 response_headers["X-Request-Id"] = request_id
                 for name, value in _HEADERS.items():
                     response_headers.setdefault(name, value)
+                if not _on_one_machine():
+                    response_headers["Strict-Transport-Security"] = _ONLY_HTTPS
             await send(message)
 
         try:
@@ -63,9 +73,10 @@ class RequestGate:
             _check_origin(scope["method"], headers)
             body = await _bounded_body(headers, receive)
         except AppError as error:
-            refusal = problem(
-                Request(scope), error.status, error.code, error.message, headers=error.headers
-            )
+            refusal = await app_error(Request(scope), error)
+            await refusal(scope, receive, answer)
+        except ConfigurationError as error:
+            refusal = await app_error(Request(scope), configuration_outage(error))
             await refusal(scope, receive, answer)
         else:
             try:
@@ -87,8 +98,17 @@ class RequestGate:
                     "route": getattr(route, "path", None),
                     "status": status,
                     "milliseconds": round((time.perf_counter() - started) * 1000, 1),
+                    **facts,
                 },
             )
+
+
+def _on_one_machine() -> bool:
+    """Where there is no HTTPS; a setting that does not fit is no reason to go without."""
+    try:
+        return get_settings().stage == "local"
+    except ConfigurationError:
+        return False
 
 
 def _request_id(scope: Scope) -> str:

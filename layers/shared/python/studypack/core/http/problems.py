@@ -19,10 +19,17 @@ from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from studypack.core.errors import AppError, FieldError, Unavailable
-from studypack.core.telemetry import get_logger
+from studypack.core import outages
+from studypack.core.config import ConfigurationError
+from studypack.core.database.engine import has_free_connection
+from studypack.core.database.errors import server_fields, sqlstate
+from studypack.core.database.schema import may_come_of_an_old_schema, require_schema
+from studypack.core.database.transaction import autocommit
+from studypack.core.errors import AppError, FieldError, Outage, Unavailable, UnsupportedMediaType
+from studypack.core.telemetry import get_logger, note
 
 MEDIA_TYPE = "application/problem+json"
+CONFIGURATION = "configuration_invalid"
 
 _LOCK_NOT_AVAILABLE, _DEADLOCK, _SERIALIZATION, _QUERY_CANCELED = "55P03", "40P01", "40001", "57014"
 _TRY_AGAIN = {_LOCK_NOT_AVAILABLE, _DEADLOCK, _SERIALIZATION, _QUERY_CANCELED}
@@ -59,6 +66,7 @@ def problem(
     extra: dict[str, Any] | None = None,
 ) -> Response:
     """The response that carries a problem document."""
+    note(problem=code)
     document = {
         **(extra or {}),
         "type": "about:blank",
@@ -73,18 +81,11 @@ def problem(
     return Response(content, status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def _server_fields(error: DBAPIError) -> dict[str, str]:
-    """The fields of PostgreSQL's error message, by their protocol letters."""
-    details = error.orig.args[0] if error.orig is not None and error.orig.args else None
-    return details if isinstance(details, dict) else {}
-
-
-def _sqlstate(error: DBAPIError) -> str | None:
-    return _server_fields(error).get("C")
-
-
-async def _app_error(request: Request, error: AppError) -> Response:
-    if error.status >= 500:
+async def app_error(request: Request, error: AppError) -> Response:
+    """An expected refusal; an outage is logged once, anything else of ours each time."""
+    if isinstance(error, Outage):
+        outages.tell(error.code, reason=error.message, cause=_kinds(error.__cause__))
+    elif error.status >= 500:
         get_logger().error(
             "unavailable", extra={"code": error.code, "cause": repr(error.__cause__)}
         )
@@ -99,9 +100,33 @@ async def _app_error(request: Request, error: AppError) -> Response:
     )
 
 
+def _kinds(error: BaseException | None) -> str:
+    """An error and its causes by their kinds and codes, without their texts."""
+    told = []
+    while error is not None:
+        code = sqlstate(error)
+        told.append(f"{type(error).__name__} {code}" if code else type(error).__name__)
+        error = error.__cause__ or error.__context__
+    return " < ".join(told)
+
+
+def configuration_outage(error: ConfigurationError) -> Outage:
+    """A wrong setting as the answer to every request: it names the setting, which is no secret."""
+    return Outage(f"The service is not set up: {error}", code=CONFIGURATION, retry_after_seconds=30)
+
+
+async def _configuration_error(request: Request, error: ConfigurationError) -> Response:
+    return await app_error(request, configuration_outage(error))
+
+
 async def _validation_error(request: Request, error: RequestValidationError) -> Response:
     """FastAPI's own findings, without the values that it would echo (a password among them)."""
     found = error.errors()
+    if isinstance(error.body, bytes) and error.body and found[0]["loc"][0] == "body":
+        # FastAPI leaves a body as bytes when its Content-Type does not say that it is JSON.
+        return await app_error(
+            request, UnsupportedMediaType("The body must be sent as application/json.")
+        )
     if any(item["type"] == "json_invalid" for item in found):
         return problem(request, 400, "malformed_json", "The body is not valid JSON.")
     errors = tuple(
@@ -148,14 +173,20 @@ async def _database_error(request: Request, error: DBAPIError | PoolTimeout) -> 
     rest a fault.
     """
     if isinstance(error, PoolTimeout):
-        return await _app_error(request, Unavailable("All database connections are busy."))
-    state = _sqlstate(error)
+        return await app_error(request, Unavailable("All database connections are busy."))
+    if may_come_of_an_old_schema(error) and has_free_connection():
+        try:
+            with autocommit() as connection:
+                require_schema(connection)
+        except Outage as outage:
+            return await app_error(request, outage)
+    state = sqlstate(error)
     if isinstance(error, DataError) or (state or "").startswith("22"):
         get_logger().warning("data refused by the database", extra={"sqlstate": state})
         return problem(request, 422, "invalid_input", "A value cannot be stored.")
     if error.connection_invalidated or state in _TRY_AGAIN or (state or "").startswith("57"):
         get_logger().error("database unavailable", extra={"sqlstate": state})
-        return await _app_error(
+        return await app_error(
             request, Unavailable("The database is busy; try again.", retry_after_seconds=2)
         )
     return await unexpected(request, error)
@@ -165,7 +196,7 @@ async def unexpected(request: Request, error: Exception) -> Response:
     """A fault of ours: logged with its traceback, told without it."""
     if isinstance(error, DBAPIError):
         # Not its text: PostgreSQL's DETAIL quotes the row ("Key (email)=(...) already exists").
-        fields = _server_fields(error)
+        fields = server_fields(error)
         get_logger().error(
             "unhandled database error",
             extra={
@@ -185,7 +216,8 @@ async def unexpected(request: Request, error: Exception) -> Response:
 def install(app: FastAPI) -> None:
     """Register the handlers."""
     handlers: dict[type[Exception], Any] = {
-        AppError: _app_error,
+        AppError: app_error,
+        ConfigurationError: _configuration_error,
         RequestValidationError: _validation_error,
         HTTPException: _http_error,
         DBAPIError: _database_error,
