@@ -7,6 +7,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from studypack.accounts.common_passwords import is_common
 from studypack.core.errors import Unprocessable
 
 if TYPE_CHECKING:
@@ -14,26 +15,10 @@ if TYPE_CHECKING:
 
 MINIMUM_LENGTH = 10
 MAXIMUM_LENGTH = 128
-_TOO_COMMON = frozenset(
-    {
-        "1234567890",
-        "0123456789",
-        "0987654321",
-        "1q2w3e4r5t",
-        "qwertyuiop",
-        "password12",
-        "password123",
-        "password1234",
-        "passwordpassword",
-        "iloveyou123",
-        "qwerty12345",
-        "letmein1234",
-        "welcome1234",
-        "studypack1",
-        "studypack123",
-        "studypackstudypack",
-    }
-)
+CONTEXT_WORDS = ("studypack", "study", "pack", "exam", "course", "learner", "support", "admin")
+"""Words of this product: a password of nothing but these, digits and signs is too easy."""
+_FEWEST_OTHER_LETTERS = 4
+_FEWEST_CHARACTERS = 4
 
 
 @lru_cache(maxsize=1)
@@ -72,17 +57,29 @@ def needs_rehash(password_hash: str) -> bool:
 
 
 def check_new_password(password: str, *, email: str, field: str = "password") -> None:
-    """Raise Unprocessable naming the field when a password is too common or contains the
-    address.
+    """Raise Unprocessable naming the field when a password is too common, made of this product's
+    words, or contains the address.
 
     Length is the request model's matter. No rules of composition: NIST SP 800-63B-4 advises against
     them.
     """
     lowered = password.lower()
-    if lowered in _TOO_COMMON or len(set(lowered)) < 4:
+    if is_common(password) or _repeats_itself(lowered) or _of_context_words(lowered):
         raise Unprocessable.field(field, "This password is too easy to guess.", code="too_common")
     name = email.partition("@")[0].lower()
     if len(name) >= 4 and name in lowered:
         raise Unprocessable.field(
             field, "The password may not contain your e-mail address.", code="contains_email"
         )
+
+
+def _repeats_itself(lowered: str) -> bool:
+    """Few characters, or one word over and over."""
+    return len(set(lowered)) < _FEWEST_CHARACTERS or lowered in (lowered + lowered)[1:-1]
+
+
+def _of_context_words(lowered: str) -> bool:
+    rest = lowered
+    for word in CONTEXT_WORDS:
+        rest = rest.replace(word, "")
+    return rest != lowered and sum(map(str.isalpha, rest)) < _FEWEST_OTHER_LETTERS
