@@ -88,7 +88,7 @@ def build_app(
     if crons is not None:
         app.include_router(_jobs(crons), include_in_schema=False)
     app.mount("/media", _Media(_CONTENT))
-    app.mount("", openapi.application(template))
+    app.mount("", _api(template))
     app.add_middleware(_PageHeaders)
     if template.cors is not None:
         app.add_middleware(
@@ -103,6 +103,20 @@ def build_app(
     # A page elsewhere whose name resolves to this machine must not read the outbox's tokens.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
     return app
+
+
+def _api(template: sam.Template) -> FastAPI:
+    from studypack.core.config import get_settings
+    from studypack.core.http.admission import Admission
+
+    settings = get_settings()
+    api = openapi.application(template)
+    api.add_middleware(
+        Admission,
+        requests=settings.database_pool_size,
+        seconds=settings.database_connect_seconds,
+    )
+    return api
 
 
 def _pages(overview: Callable[[], Overview]) -> APIRouter:
