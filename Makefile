@@ -11,6 +11,7 @@ VENV := .venv/.stamp
 TOOL_uv := uv==0.13.8
 TOOL_sam := aws-sam-cli==1.170.0
 TOOL_checkov := checkov==3.3.30
+TOOL_pip-audit := pip-audit==2.10.1
 
 # Our import path and our own flags are not for sam, which calls make again.
 SAM := env -u PYTHONPATH -u MAKEFLAGS -u MAKELEVEL SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
@@ -39,6 +40,10 @@ test: check pytest ## Check and test: what CI runs
 pytest: $(VENV) ## Run the tests only (ARGS="-k name" narrows them)
 	$(BIN)/pytest -n 2 $(ARGS)
 
+.PHONY: faults
+faults: $(VENV) ## Kill, cut, lock and overload for real (minutes); what was lost, doubled or stuck
+	@$(BIN)/pytest -q -p no:randomly -m faults tests/faults $(ARGS)
+
 .PHONY: check
 check: $(VENV) ## Lint, types, floors, the template, the OpenAPI document
 	$(BIN)/ruff check .
@@ -47,6 +52,12 @@ check: $(VENV) ## Lint, types, floors, the template, the OpenAPI document
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml edge.yaml
 	$(BIN)/python -m local.openapi --check
+	@$(MAKE) --no-print-directory advisories
+
+.PHONY: advisories
+advisories: $(VENV) ## Look for known vulnerabilities of the locked dependencies (passes without a network)
+	@$(MAKE) --no-print-directory -s .tools/pip-audit/.stamp >/dev/null 2>&1 || :
+	@$(BIN)/python -m local.audit .tools/pip-audit/bin/pip-audit
 
 .PHONY: checkov
 checkov: .tools/checkov/.stamp ## Look for unsafe settings in the template (.checkov.yaml has the exceptions)
