@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from local.aws import CREDENTIALS
 
 STAGE = "local"
 POOL_SIZE = 10
+LOCAL_TOTP_KEY = "bG9jYWwgb25seSwgcHJvdGVjdHMgbm90aGluZyBlbHM="
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 def variables(
@@ -22,7 +25,8 @@ def variables(
 ) -> dict[str, str]:
     """What the functions need here; of what the user has `given`, settings of taste win over ours.
 
-    With a stand-in's endpoint the AWS credentials are replaced, so that real ones are never sent.
+    For a stand-in on this machine the AWS credentials are replaced, so that real ones are never
+    sent to it.
     """
     ours = {
         "MEDIA_BASE_URL": "/media",
@@ -37,11 +41,29 @@ def variables(
         "DATABASE_POOL_SIZE": str(POOL_SIZE),
         "WEB_BASE_URL": web_base_url,
         "COOKIE_SECURE": "false",
+        **_sign_in(web_base_url, given),
     }
     if receipt_signing_key is not None:
         chosen["RECEIPT_SIGNING_KEY"] = given.get("RECEIPT_SIGNING_KEY") or receipt_signing_key
     if aws_endpoint_url is not None:
-        chosen |= {"AWS_ENDPOINT_URL": aws_endpoint_url, **CREDENTIALS}
+        chosen["AWS_ENDPOINT_URL"] = aws_endpoint_url
+        if urlsplit(aws_endpoint_url).hostname in _LOOPBACK:
+            chosen |= CREDENTIALS
+    return chosen
+
+
+def _sign_in(web_base_url: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Providers that are given, else the stand-ins; a key that protects nothing but local data."""
+    from local.oauth.standin import CLIENT_ID, CLIENT_SECRET
+
+    chosen = {"TOTP_KEY": given.get("TOTP_KEY") or LOCAL_TOTP_KEY}
+    for name in ("GOOGLE", "GITHUB"):
+        if not given.get(f"OAUTH_{name}_CLIENT_ID"):
+            chosen |= {
+                f"OAUTH_{name}_CLIENT_ID": CLIENT_ID,
+                f"OAUTH_{name}_CLIENT_SECRET": CLIENT_SECRET,
+                f"OAUTH_{name}_BASE_URL": f"{web_base_url}/_local/oauth/{name.lower()}",
+            }
     return chosen
 
 

@@ -9,7 +9,10 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, text
+
+from studypack.core.config import Settings
+from studypack.core.database.engine import make_engine
 
 MIGRATIONS = Path(__file__).parent.parent / "layers" / "shared" / "migrations"
 _LOCK = 0x5354_5544_59  # "STUDY": two migrations at once wait for each other
@@ -17,7 +20,8 @@ _LOCK = 0x5354_5544_59  # "STUDY": two migrations at once wait for each other
 
 @contextmanager
 def _configured(url: str) -> Iterator[tuple[Config, Connection]]:
-    engine = create_engine(url.replace("postgresql://", "postgresql+pg8000://", 1))
+    # The application's own engine: verified TLS, the same forms of URL, the same driver.
+    engine = make_engine(Settings.from_environment({"DATABASE_URL": url}))
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})

@@ -261,3 +261,12 @@ def test_when_every_message_fails_each_comes_again(database_url: str) -> None:
     records = [_message(name, '{"name": "poison"}') for name in ("a", "b")]
     report = worker({"Records": records}, JobContext())
     assert [item["itemIdentifier"] for item in report["batchItemFailures"]] == ["a", "b"]
+
+
+def test_messages_for_which_no_time_is_left_come_again(database_url: str) -> None:
+    step = 4_000
+    worker = queue_worker("test", _process)
+    records = [_message(name, json.dumps({"name": name})) for name in ("a", "b", "c")]
+    report = worker({"Records": records}, Dwindling(STOP_BEFORE_MILLISECONDS + 2 * step, step))
+    assert [item["itemIdentifier"] for item in report["batchItemFailures"]] == ["c"]
+    assert _keys() == ["t-a", "t-b"]

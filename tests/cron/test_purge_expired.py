@@ -89,3 +89,17 @@ def test_a_run_without_time_deletes_nothing_and_is_not_complete(learner: Any) ->
     answer(learner, "old", "2 days")
     report = run(1_000)
     assert (report["processed"], report["complete"]) == (0, False)
+
+
+def test_links_of_mails_that_were_never_sent_are_blanked_after_two_weeks(learner: Any) -> None:
+    def link() -> Any:
+        return bank.value(
+            "SELECT data ->> 'link' FROM notifications.email_queue WHERE user_id = :id",
+            id=learner.id,
+        )
+
+    assert run()["blanked_links"] == 0
+    assert link() is not None
+    bank.execute("UPDATE notifications.email_queue SET scheduled_for = now() - interval '15 d'")
+    assert run()["blanked_links"] == 1
+    assert link() is None

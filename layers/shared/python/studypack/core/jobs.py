@@ -17,6 +17,10 @@ STOP_BEFORE_MILLISECONDS = 10_000
 """No new batch begins with less than this left: a batch must fit into it."""
 
 
+class Postponed(RuntimeError):
+    """A message was left for the next run, because this one's time is nearly up."""
+
+
 class JobFailed(RuntimeError):
     """A job broke off. Lambda's runtime logs an exception's text by itself, so this one has none of
     the cause's, which may quote somebody's data.
@@ -76,7 +80,7 @@ def job(name: str) -> Callable[[Callable[[Run], None]], Handler]:
 
     def decorate(work: Callable[[Run], None]) -> Handler:
         def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-            logger, metrics = get_logger(), get_metrics()
+            logger = get_logger()
             logger.set_correlation_id(context.aws_request_id)
             run = Run(name, context)
             started = time.perf_counter()
@@ -85,22 +89,7 @@ def job(name: str) -> Callable[[Callable[[Run], None]], Handler]:
             except Exception:
                 logger.exception("job failed", extra={"job": name, "processed": run.processed})
                 raise JobFailed(f"{name} failed; its log line says why") from None
-            seconds = round(time.perf_counter() - started, 3)
-            report = {
-                "job": name,
-                "processed": run.processed,
-                "batches": run.batches,
-                "complete": run.complete,
-                "seconds": seconds,
-                **run.counts,
-            }
-            logger.info("job done", extra=report)
-            metrics.add_dimension(name="job", value=name)
-            metrics.add_metric("JobProcessed", MetricUnit.Count, run.processed)
-            metrics.add_metric("JobSeconds", MetricUnit.Seconds, seconds)
-            metrics.flush_metrics()
-            metrics.clear_metrics()
-            return report
+            return _report(run, started)
 
         handler.__doc__ = work.__doc__
         handler.__name__ = name
@@ -109,11 +98,34 @@ def job(name: str) -> Callable[[Callable[[Run], None]], Handler]:
     return decorate
 
 
+def _report(run: Run, started: float) -> dict[str, Any]:
+    """Log, count and return how far a run came."""
+    seconds = round(time.perf_counter() - started, 3)
+    report = {
+        "job": run.name,
+        "processed": run.processed,
+        "batches": run.batches,
+        "complete": run.complete,
+        "seconds": seconds,
+        **run.counts,
+    }
+    get_logger().info("job done", extra=report)
+    metrics = get_metrics()
+    metrics.add_dimension(name="job", value=run.name)
+    metrics.add_metric("JobProcessed", MetricUnit.Count, run.processed)
+    metrics.add_metric("JobIncomplete", MetricUnit.Count, 0 if run.complete else 1)
+    metrics.add_metric("JobSeconds", MetricUnit.Seconds, seconds)
+    metrics.flush_metrics()
+    metrics.clear_metrics()
+    return report
+
+
 def queue_worker(name: str, process: Callable[[Session, dict[str, Any]], None]) -> Handler:
     """Make a Lambda handler of a queue's worker: each message in its own transaction.
 
     A message that fails is reported alone (ReportBatchItemFailures) and comes again; the others are
-    done.
+    done. So do those for which too little time is left: a batch that ran into the time-out would
+    come again whole, with what is done already.
     """
 
     def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -127,7 +139,13 @@ def queue_worker(name: str, process: Callable[[Session, dict[str, Any]], None]) 
         logger = get_logger()
         logger.set_correlation_id(context.aws_request_id)
 
+        run = Run(name, context)
+        started = time.perf_counter()
+
         def one(record: SQSRecord) -> None:
+            if not run.has_time():
+                run.count("postponed", 1)
+                raise Postponed(f"{name} has no time left for this message")
             try:
                 with transaction() as session:
                     process(session, record.json_body)
@@ -135,24 +153,27 @@ def queue_worker(name: str, process: Callable[[Session, dict[str, Any]], None]) 
                 logger.exception(
                     "message failed", extra={"worker": name, "message_id": record.message_id}
                 )
+                run.count("failed", 1)
                 raise
+            run.processed += 1
 
         processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-        return dict(
-            process_partial_response(
-                event=event,
-                record_handler=one,
-                processor=processor,
-                context=context,  # type: ignore[arg-type]
-            )
+        answer = process_partial_response(
+            event=event,
+            record_handler=one,
+            processor=processor,
+            context=context,  # type: ignore[arg-type]
         )
+        run.complete = not answer["batchItemFailures"]
+        _report(run, started)
+        return dict(answer)
 
     handler.__name__ = name
     return handler
 
 
 def delete_in_batches(run: Run, what: str, statement: str, *, size: int = 1000) -> None:
-    """Delete old rows a bounded batch at a time; `statement` deletes at most `:size` rows."""
+    """Delete or blank old rows a bounded batch at a time; `statement` does at most `:size`."""
 
     def batch(session: Session) -> int:
         deleted = int(getattr(session.execute(text(statement), {"size": size}), "rowcount", 0))
