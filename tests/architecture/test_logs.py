@@ -320,3 +320,38 @@ def test_what_a_job_reports_is_figures(learner: Person, log: Log) -> None:
     [line] = [line for line in log.lines() if line["message"] == "job done"]
     assert {"job", "processed", "batches", "complete", "seconds"} <= line.keys()
     assert learner.email not in log.everything()
+
+
+def test_a_requests_line_tells_who_what_was_refused_and_what_changed_in_security(
+    api: Any, learner: Person, log: Log
+) -> None:
+    password = {"current_password": "violet canal lantern", "new_password": f"{MARK} lantern"}
+
+    wrong = api.post("/api/auth/login", json={"email": learner.email, "password": PASSWORD})
+    refused = learner.get("/api/admin/users")
+    foreign = api.post("/api/auth/login", json={}, headers={"Origin": "https://evil.example"})
+    changed = learner.post("/api/auth/password/change", json=password)
+
+    answers = (wrong, refused, foreign, changed)
+    assert [answer.status_code for answer in answers] == [401, 403, 403, 200]
+    lines = [line for line in log.lines() if line["message"] == "request"]
+    assert [(line.get("problem"), line.get("user_id"), line.get("events")) for line in lines] == [
+        ("invalid_credentials", None, None),
+        ("role_required", str(learner.id), None),
+        ("origin_not_allowed", None, None),
+        (None, str(learner.id), ["account.password_changed"]),
+    ]
+    assert all(line["timestamp"].endswith(("Z", "+00:00", "+0000")) for line in lines)
+    assert MARK not in log.everything()
+
+
+def test_what_a_sender_writes_makes_no_line_of_its_own(learner: Person, log: Log) -> None:
+    forged = f'{MARK}\n{{"level":"ERROR","message":"request","user_id":"forged"}}\r\n'
+
+    learner.get("/api/users/me", headers={"User-Agent": "x", "X-Request-Id": MARK})
+    learner.patch("/api/users/me", json={"first_name": forged})
+    learner.get("/api/nowhere/%0A%7B%22level%22%3A1%7D")
+
+    assert len(log.lines()) == 3
+    assert MARK not in log.everything()
+    assert "forged" not in log.everything()

@@ -12,6 +12,7 @@ from studypack.access.authentication import Caller, authenticate
 from studypack.access.features import Feature
 from studypack.core.errors import Forbidden, PaymentRequired, Unauthenticated
 from studypack.core.http import SessionToken
+from studypack.core.telemetry import note
 from studypack.identity.models import Role
 
 
@@ -27,6 +28,7 @@ def current_user(caller: OptionalUser) -> Caller:
     """The signed-in caller; 401 when there is none."""
     if caller is None:
         raise Unauthenticated
+    note(user_id=str(caller.id))
     return caller
 
 
