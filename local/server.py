@@ -24,7 +24,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
-from local import openapi
+from local import oauth, openapi
 from local import template as sam
 from local.scheduler import Crons, CronState
 from local.seed import Account
@@ -88,6 +88,8 @@ def build_app(
     if crons is not None:
         app.include_router(_jobs(crons), include_in_schema=False)
     app.mount("/media", _Media(_CONTENT))
+    standin = oauth.StandIn(f"{get_settings().web_base_url}/_local/oauth")
+    app.mount("/_local/oauth", oauth.application(standin))
     app.mount("", _api(template))
     app.add_middleware(_PageHeaders)
     if template.cors is not None:
@@ -150,6 +152,10 @@ def _pages(overview: Callable[[], Overview]) -> APIRouter:
     @router.get("/verify-email")
     def verify_email() -> HTMLResponse:
         return HTMLResponse(pages.get_template("verify-email.html").render())
+
+    @router.get("/sign-in")
+    def sign_in() -> HTMLResponse:
+        return HTMLResponse(pages.get_template("sign-in.html").render())
 
     @router.get("/reset-password")
     def reset_password() -> HTMLResponse:
