@@ -500,6 +500,15 @@ def test_the_stages_of_samconfig_fit_the_template(stage: str) -> None:
 
     assert given["Stage"] == stage
     assert refusals({**given, "Build": "a1b2c3d"}) == []
+    # What the functions read from it at their first start.
+    Settings.from_environment(
+        {
+            "STAGE": given["Stage"],
+            "WEB_BASE_URL": given["WebBaseUrl"],
+            "ALLOWED_ORIGINS": given.get("OtherOrigin", ""),
+            "DATABASE_URL": "postgresql://host/name",
+        }
+    )
 
 
 @pytest.mark.parametrize("profile", ["standard", "low-cost"])
