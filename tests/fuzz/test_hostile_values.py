@@ -180,12 +180,14 @@ def send(sign_up: Callable[..., Person]) -> Callable[..., Any]:
         with transaction() as session:
             session.execute(text("DELETE FROM auth.throttles"))
         method, path = name.split()
-        path = path.format(**{
+        path = path.format(
+            **{
                 "session_id": running["id"],
                 "user_id": str(person.id),
                 "provider": "google",
                 **changed,
-            })
+            }
+        )
         return person.request(
             method,
             path,
