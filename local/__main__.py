@@ -95,7 +95,7 @@ def _migrate(state: Path) -> None:
     from local import migrate, stack
 
     with stack.database(state, step=_step) as url:
-        if not stack.is_here(url):
+        if not is_here(url):
             with _step("Schema") as detail:
                 migrate.upgrade(url)
                 detail(migrate.head())
@@ -129,10 +129,9 @@ def _print_addresses(local: stack.Stack) -> None:
 
 
 def _print_accounts(local: stack.Stack) -> None:
-    from local import stack
     from local.seed import demo_accounts
 
-    if not stack.is_here(local.database_url):
+    if not is_here(local.database_url):
         return
     accounts = demo_accounts()
     # A narrow terminal may fold the notes, but never what one copies.

@@ -84,6 +84,11 @@ def applied(values: Mapping[str, str]) -> Iterator[None]:
         forget()
 
 
+def is_here(url: str) -> bool:
+    """Whether a database is on this machine."""
+    return urlsplit(url).hostname in (*_LOOPBACK, None)
+
+
 def forget() -> None:
     """Drop what this process has cached from the environment, its database connections among it."""
     from studypack.core import aws, business_settings, config, telemetry

@@ -18,6 +18,7 @@ from sqlalchemy import make_url
 
 from local import aws, environment, migrate, postgres, receipt_key
 from local import template as sam
+from local.environment import is_here
 from local.queues import Queues
 from local.scheduler import Crons
 
@@ -28,7 +29,6 @@ STATE = sam.ROOT / ".local"
 DATABASE = "studypack"
 PREFERRED_PORT = 8000
 
-_LOOPBACK = {"localhost", "127.0.0.1", "::1", None}
 
 Step = Callable[[str], AbstractContextManager[Callable[[str], None]]]
 """Told what begins; gives a function that takes details, and is left when the step has ended."""
@@ -159,11 +159,6 @@ def database(
                 migrate.upgrade(url)
                 detail(migrate.head())
         yield url
-
-
-def is_here(url: str) -> bool:
-    """Whether a database is on this machine."""
-    return make_url(url).host in _LOOPBACK
 
 
 def _seed_unless_elsewhere(url: str, step: Step) -> None:
