@@ -93,6 +93,7 @@ def _run(state: Path, *, port: int | None, crons: bool) -> None:
 
 def _migrate(state: Path) -> None:
     from local import migrate, stack
+    from local.environment import is_here
 
     with stack.database(state, step=_step) as url:
         if not is_here(url):
@@ -129,6 +130,7 @@ def _print_addresses(local: stack.Stack) -> None:
 
 
 def _print_accounts(local: stack.Stack) -> None:
+    from local.environment import is_here
     from local.seed import demo_accounts
 
     if not is_here(local.database_url):
