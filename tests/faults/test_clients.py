@@ -47,8 +47,6 @@ _ADDRESSES = text("SELECT array_agg(DISTINCT ip) FROM auth.sessions WHERE user_i
 @pytest.fixture
 def auth(url: str) -> Iterator[Callable[[str, str, dict[str, Any]], Answer]]:
     """Calls the function `auth` as the gateway does, from any address."""
-    from api.auth.handler import handler
-
     sample = json.loads(SAMPLE.read_text(encoding="utf-8"))
 
     def call(address: str, path: str, body: dict[str, Any]) -> Answer:
@@ -73,6 +71,8 @@ def auth(url: str) -> Iterator[Callable[[str, str, dict[str, Any]], Answer]]:
         return Answer(answer["statusCode"], document, answer["headers"].get("retry-after"))
 
     with environment.applied({"DATABASE_URL": url}):
+        from api.auth.handler import handler  # asks for its settings when it is imported
+
         yield call
 
 

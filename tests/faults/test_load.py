@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
@@ -78,7 +79,8 @@ def test_a_storm_of_clients_takes_turns_at_the_connections(
 def test_environments_without_a_connection_say_so_until_there_is_one(
     url: str, orders: Orders, learners: list[Learner], figures: Callable[..., Figures]
 ) -> None:
-    environments, limit, used = 16, 5, learners[:80]
+    environments, limit = 16, 5
+    used = learners[: 5 * environments]
     row = figures(f"{environments} environments at {limit} connections", tries=len(used))
     books = Books()
     environment = {
@@ -91,16 +93,21 @@ def test_environments_without_a_connection_say_so_until_there_is_one(
         with calling(port, learner.token) as client:
             books.save(learner, client, 1)
 
-    with bystander(url) as engine, engine.connect() as connection:
-        admin = connection.execution_options(isolation_level="AUTOCOMMIT")
+    with ExitStack() as parts:
+        engine = parts.enter_context(bystander(url))
+        admin = parts.enter_context(engine.connect()).execution_options(
+            isolation_level="AUTOCOMMIT"
+        )
         name = admin.execute(text("SELECT current_database()")).scalar_one()
         admin.execute(text(f"ALTER DATABASE {name} CONNECTION LIMIT {limit + 1}"))
         single = replace(orders, environment=environment)
-        with serving(single, number=environments) as servers:
-            at_once([partial(save, learner, servers.port) for learner in used])
-            assert {answer.status for answer in books.answers} <= {200, 503}
-            admin.execute(text(f"ALTER DATABASE {name} CONNECTION LIMIT -1"))
-            at_once([partial(_sit, learner, books, servers.port, 3) for learner in used])
+        ports = [parts.enter_context(serving(single)).port for _ in range(environments)]
+        callers = list(zip(used, ports * 5, strict=True))
+        at_once([partial(save, learner, port) for learner, port in callers])
+        assert {answer.status for answer in books.answers} == {200, 503}
+        assert books.acknowledged() == 5 * limit, "an environment keeps the connection it has"
+        admin.execute(text(f"ALTER DATABASE {name} CONNECTION LIMIT -1"))
+        at_once([partial(_sit, learner, books, port, 3) for learner, port in callers])
     _end(url, orders, books, used, row)
     row.hold()
 
