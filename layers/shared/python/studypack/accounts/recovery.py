@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from studypack.accounts import links, throttles
@@ -26,19 +26,11 @@ def forgot_password(session: Session, email: str, *, address: str) -> None:
     there is.
     """
     now = throttles.take(session, *throttles.mail_limits("reset", email, address))
-    user = session.execute(
-        select(User.id, User.email).where(
-            func.lower(User.email) == email.lower(), User.deleted_at.is_(None), User.is_active
-        )
-    ).one_or_none()
-    if user is None:
-        return
-    links.send_link(
+    links.send_link_if_known(
         session,
-        user.id,
+        email,
         TokenPurpose.PASSWORD_RESET,
         EmailTemplate.RESET_PASSWORD,
-        email=user.email,
         lifetime=timedelta(minutes=get_business_settings().password_reset_minutes),
         now=now,
     )
@@ -59,9 +51,7 @@ def reset_password(session: Session, token: str, password: str, *, address: str)
     check_new_password(password, email=user.email)
     _set_password(session, user, password)
     user.email_verified_at = user.email_verified_at or redeemed.used_at
-    links.revoke_links(
-        session, user.id, TokenPurpose.PASSWORD_RESET, TokenPurpose.LOGIN_CHALLENGE
-    )
+    links.revoke_links(session, user.id, TokenPurpose.PASSWORD_RESET, TokenPurpose.LOGIN_CHALLENGE)
     revoke_sessions(session, user.id)
 
 
@@ -79,9 +69,7 @@ def change_password(
         raise Unprocessable.field("current_password", "The account is gone.")
     check_new_password(new, email=user.email, field="new_password")
     _set_password(session, user, new)
-    links.revoke_links(
-        session, user_id, TokenPurpose.PASSWORD_RESET, TokenPurpose.LOGIN_CHALLENGE
-    )
+    links.revoke_links(session, user_id, TokenPurpose.PASSWORD_RESET, TokenPurpose.LOGIN_CHALLENGE)
     revoke_sessions(session, user_id, keep=session_id)
     return rotate_session(session, session_id)
 

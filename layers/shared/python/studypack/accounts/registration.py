@@ -67,9 +67,7 @@ def sign_up(
     return open_login_session(session, user_id, address=address, user_agent=user_agent, now=now)
 
 
-def create_account(
-    session: Session, account: NewAccount, *, verified: bool, now: datetime
-) -> UUID:
+def create_account(session: Session, account: NewAccount, *, verified: bool, now: datetime) -> UUID:
     """Make an account with its profile; `verified` when somebody trustworthy vouches for the
     address.
 
@@ -83,9 +81,7 @@ def create_account(
     return user_id
 
 
-def _insert_user(
-    session: Session, account: NewAccount, *, verified: bool, now: datetime
-) -> UUID:
+def _insert_user(session: Session, account: NewAccount, *, verified: bool, now: datetime) -> UUID:
     statement = insert(User).values(
         id=uuid7(now),
         email=account.email,
