@@ -259,3 +259,15 @@ def test_a_job_that_meets_a_wrong_setting_names_it_in_its_log(
         handler({}, JobContext())
     [failed] = _lines(log, "job failed")
     assert "ConfigurationError: environment does not fit: DATABASE_POOL_SIZE" in failed["exception"]
+
+
+def test_a_migrated_database_has_nobodys_account(
+    cluster: postgres.Cluster, environment: Callable[..., None]
+) -> None:
+    from local import migrate
+
+    with _empty_database(cluster, f"accounts_{os.getpid()}") as url:
+        migrate.upgrade(url)
+        environment(DATABASE_URL=url)
+        with transaction() as session:
+            assert session.scalar(text("SELECT count(*) FROM auth.users")) == 0

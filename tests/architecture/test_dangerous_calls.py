@@ -1,0 +1,85 @@
+"""What would let input run as code or as a command is called nowhere in what is deployed."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.architecture.test_ownership import OPERATIONS
+
+ROOT = Path(__file__).parents[2]
+DEPLOYED = [ROOT / "layers/shared/python/studypack", ROOT / "functions"]
+CALLS = {"eval", "exec", "compile", "__import__"}
+MODULES = {"pickle", "marshal", "shelve", "subprocess", "ctypes", "xml", "yaml", "pty", "jinja2"}
+
+
+def _dangers(source: str) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if name in CALLS:
+                found.append(name)
+            case ast.Attribute(value=ast.Name(id="os"), attr=("system" | "popen") as name):
+                found.append(f"os.{name}")
+            case ast.Import(names=names):
+                found += [n.name for n in names if n.name.partition(".")[0] in MODULES]
+            case ast.ImportFrom(module=str(name)) if name.partition(".")[0] in MODULES:
+                found.append(name)
+    return found
+
+
+def test_nothing_that_is_deployed_runs_text_starts_programs_or_reads_pickles() -> None:
+    sources = [path for folder in DEPLOYED for path in folder.rglob("*.py")]
+    assert len(sources) > 50
+
+    found = {
+        str(path.relative_to(ROOT)): _dangers(path.read_text(encoding="utf-8")) for path in sources
+    }
+
+    assert {path: calls for path, calls in found.items() if calls} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "eval(x)",
+        "exec(x)",
+        "import os\nos.system(x)",
+        "import pickle",
+        "from subprocess import run",
+    ],
+)
+def test_a_dangerous_call_is_found(source: str) -> None:
+    assert _dangers(source)
+
+
+def test_transport_outside_is_tls_1_2_with_a_certificate_of_acm() -> None:
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+
+    assert template.count("SecurityPolicy: TLS_1_2") == template.count("SecurityPolicy:") == 1
+    assert "CertificateArn: !Ref" in template
+
+
+def test_what_is_only_read_changes_nothing(
+    learner: Any, admin: Any, statements: Callable[[], list[str]]
+) -> None:
+    statements()
+    tried = 0
+    for operation in OPERATIONS:
+        # Beginning a trip to a provider notes it, in a row that the visitor's own cookie points to.
+        if operation.method != "GET" or operation.parameters or "/oauth/" in operation.path:
+            continue
+        for caller in (learner, admin):
+            tried += 1
+            assert caller.get(operation.path).status_code < 500
+        writes = [
+            sql
+            for sql in statements()
+            if sql.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE"))
+        ]
+        assert writes == [], operation.name
+    assert tried >= 20
