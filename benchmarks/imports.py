@@ -102,6 +102,7 @@ def import_anew(modules: str) -> Import:
         "PATH": os.environ.get("PATH", ""),
         "PYTHONPATH": os.pathsep.join(ours),
         "AWS_LAMBDA_FUNCTION_NAME": "benchmark",
+        "DATABASE_URL": "postgresql://127.0.0.1/none",
     }
     done = subprocess.run(
         [sys.executable, "-c", _CHILD.format(modules=modules)],

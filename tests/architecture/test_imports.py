@@ -91,7 +91,11 @@ def alone() -> dict[str, Any]:
         check=False,
         timeout=120,
         cwd=Path(sys.prefix),
-        env={"PYTHONPATH": path, "AWS_LAMBDA_FUNCTION_NAME": "test"},
+        env={
+            "PYTHONPATH": path,
+            "AWS_LAMBDA_FUNCTION_NAME": "test",
+            "DATABASE_URL": "postgresql://127.0.0.1/none",
+        },
     )
     assert found.returncode == 0, found.stderr
     return {look["module"]: look for look in map(json.loads, found.stdout.splitlines())}

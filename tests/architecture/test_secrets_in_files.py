@@ -41,12 +41,9 @@ PLANTED = {
     "a Google client secret": "GOCSPX" + "-abcdefghij_klmnopqrst",
     "a Slack token": "xoxb-" + "123456789012-abc",
     "a model provider's key": "sk-" + "ant-" + "a1B2c3D4" * 4,
-    "a signed token": "eyJ"
-    + "hbGciOiJIUzI1NiJ9"
-    + ".eyJ"
-    + "zdWIiOiIxMjM0NTY3ODkwIn0"
-    + ".abc" * 1
-    + "defghijklmnopqrstuvw",
+    "a signed token": ".".join(
+        ["eyJ" + "hbGciOiJIUzI1NiJ9", "eyJ" + "zdWIiOiIxMjM0NTY3ODkwIn0", "abcdefghijklmnopqrstuvw"]
+    ),
     "a registry with credentials": "https://user:" + "s3cretvalue@registry.example.com/simple",
     "a database's password": "postgresql://app:" + "Zk29qLx81@ep-cool.example.com/x",
 }

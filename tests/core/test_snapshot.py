@@ -39,6 +39,7 @@ def _start(initialization: str) -> dict[str, Any]:
             "PYTHONPATH": path,
             "AWS_LAMBDA_FUNCTION_NAME": "AuthFunction",
             "AWS_LAMBDA_INITIALIZATION_TYPE": initialization,
+            "DATABASE_URL": "postgresql://127.0.0.1/none",
         },
     )
     answer: dict[str, Any] = json.loads(found.stdout)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import anyio.to_thread
 from fastapi import APIRouter, FastAPI
 
-from studypack.core.config import get_settings
+from studypack.core.config import Settings, get_settings
 from studypack.core.database.schema import require_schema
 from studypack.core.database.transaction import autocommit
 from studypack.core.http import problems
@@ -84,7 +84,8 @@ def lambda_handler(router: APIRouter) -> Callable[[dict[str, Any], Any], dict[st
     )
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
         # SnapStart begins each version once while it is deployed, so a wrong setting stops there.
-        get_settings().check_at_start()
+        # Looked at and not kept: settings are read at first use, not in the snapshot.
+        Settings.from_environment(os.environ).check_at_start()
         run_sync_inline()
     prime()
     adapter = Mangum(
