@@ -173,6 +173,28 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(fresh: Fresh) -> N
     assert left == ["function uuid7(timestamp with time zone)"]
 
 
+def test_a_scaled_template_that_has_no_scale_goes_off_the_offer(fresh: Fresh) -> None:
+    migrate.upgrade(fresh.url, "7b1d2c9e4f01")
+    with fresh.owner() as session:
+        session.run(
+            "INSERT INTO learning.courses (id, slug, title) VALUES (public.uuid7(), 'c', 'c')"
+        )
+        session.run(
+            "INSERT INTO learning.exam_templates (id, course_id, slug, title, duration_minutes,"
+            " scoring_mode, blueprint, scale_minimum, pass_score, scale_maximum)"
+            " SELECT public.uuid7(), c.id, t.slug, t.slug, 15, 'scaled', '{}', 300, 450, t.maximum"
+            " FROM learning.courses c,"
+            " (VALUES ('whole', 600), ('without-maximum', NULL)) AS t (slug, maximum)"
+        )
+
+    migrate.upgrade(fresh.url)
+
+    stored = (
+        "SELECT (slug, scoring_mode, is_active)::text FROM learning.exam_templates ORDER BY slug"
+    )
+    assert fresh.column(stored) == ["(whole,scaled,t)", "(without-maximum,raw,f)"]
+
+
 def test_the_owner_is_held_to_timeouts_from_the_next_session_on(fresh: Fresh) -> None:
     shown = "SELECT current_setting(name) FROM pg_settings WHERE name = ANY ({names}) ORDER BY name"
     names = "ARRAY['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout']"

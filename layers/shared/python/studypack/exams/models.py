@@ -78,7 +78,9 @@ class ExamTemplate(Timestamps, SoftDelete, Base):
         CheckConstraint("pause_minutes >= 0", name="pause_minutes"),
         CheckConstraint("max_attempts > 0", name="max_attempts"),
         CheckConstraint(
-            "scoring_mode = 'raw' OR (scale_minimum < pass_score AND pass_score < scale_maximum)",
+            # Without num_nulls a missing column would make the CHECK NULL, which passes.
+            "scoring_mode = 'raw' OR (num_nulls(scale_minimum, pass_score, scale_maximum) = 0"
+            " AND scale_minimum < pass_score AND pass_score < scale_maximum)",
             name="scale",
         ),
         {"schema": "learning"},
