@@ -3,9 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from studypack.core.database import transaction
 from studypack.exams.irt import Item, Scale, eap, scaled
+from studypack.exams.models import ScoringMode
 from studypack.exams.scaling import score_submitted
 from tests.support import bank, exams
 
@@ -15,6 +17,14 @@ SCALE = Scale(300, 600, 450)
 def score(size: int = 250) -> int:
     with transaction() as session:
         return score_submitted(session, size=size)
+
+
+SCALED = {
+    "scoring_mode": ScoringMode.SCALED,
+    "scale_minimum": 300,
+    "scale_maximum": 600,
+    "pass_score": 450,
+}
 
 
 def submitted(person: Any, right: int) -> dict[str, Any]:
@@ -159,3 +169,20 @@ def test_a_batch_costs_two_statements_for_one_and_for_three(
     statements()
     assert score() == 3
     assert len(statements()) == 2
+
+
+@pytest.mark.parametrize("missing", ["scale_minimum", "scale_maximum", "pass_score"])
+def test_no_scaled_template_is_stored_without_its_whole_scale(
+    database_url: str, missing: str
+) -> None:
+    with pytest.raises(IntegrityError, match="ck_exam_templates_scale"):
+        bank.offer("half-a-scale", {"intervention": 1}, 3, **{**SCALED, missing: None})
+
+
+def test_no_exam_starts_whose_score_could_never_be_told(learner: Any) -> None:
+    # The constraint keeps such a template out; a session that froze one could never be scored.
+    bank.execute("ALTER TABLE learning.exam_templates DROP CONSTRAINT ck_exam_templates_scale")
+    slug = bank.offer("no-scale", {"intervention": 1}, 3, scoring_mode=ScoringMode.SCALED)
+    refused = learner.post("/api/exams/sessions", json={"template": slug})
+    assert (refused.status_code, refused.json()["code"]) == (422, "template_without_scale")
+    assert bank.value("SELECT count(*) FROM learning.exam_sessions") == 0

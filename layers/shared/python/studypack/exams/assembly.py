@@ -22,7 +22,7 @@ from studypack.exams.blueprint import Shortfall, shortfalls
 from studypack.exams.clock import ExamClock, duration
 from studypack.exams.forms import sequence
 from studypack.exams.irt import Item, prior_from_difficulty
-from studypack.exams.models import ExamSession, ExamStatus, ExamTemplate
+from studypack.exams.models import ExamSession, ExamStatus, ExamTemplate, ScoringMode
 from studypack.exams.receipt import Entry, Head, next_entry
 from studypack.exams.scoring import Scoring
 from studypack.exams.templates import RUNNING, TemplateView, find_template
@@ -99,9 +99,10 @@ def start(
 
     Raises NotFound (`template_not_found`), Conflict (`exam_already_running` with `session_id`,
     `retake_too_early` with `available_from`, `attempts_used_up`), Unprocessable (`bank_too_small`,
-    naming each topic and what it lacks).
+    naming each topic and what it lacks; `template_without_scale`).
     """
     view = find_template(session, user_id, slug)
+    _check_scale(view.template)
     _close_expired(session, view, now=now)
     _check_retake(view, now=now)
     session_id = uuid7(now)
@@ -184,6 +185,15 @@ def _bank_too_small(view: TemplateView, missing: Sequence[Shortfall[UUID]]) -> A
     return Unprocessable(
         "The question bank cannot fill this exam's blueprint.", code="bank_too_small", errors=errors
     )
+
+
+def _check_scale(template: ExamTemplate) -> None:
+    """A session freezes the scale: one without it could never be scored."""
+    scale = (template.scale_minimum, template.pass_score, template.scale_maximum)
+    if template.scoring_mode is ScoringMode.SCALED and None in scale:
+        raise Unprocessable(
+            "This exam cannot be scored: its template has no scale.", code="template_without_scale"
+        )
 
 
 def _close_expired(session: Session, view: TemplateView, *, now: datetime) -> None:
