@@ -9,4 +9,7 @@ BATCH = 250
 @job("score_exams")
 def handler(run: Run) -> None:
     """Estimate ability and scaled score of every submitted session that awaits it."""
-    run.in_batches(lambda session: score_submitted(session, size=BATCH))
+    unscorable = run.in_batches_passing_over(
+        lambda session, passed_over: score_submitted(session, size=BATCH, passed_over=passed_over)
+    )
+    run.count("skipped", len(unscorable))

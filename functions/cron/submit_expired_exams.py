@@ -1,20 +1,31 @@
 """Every minute: submit the exams whose time ran out."""
 
-from studypack.core.database import transaction
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
 from studypack.core.jobs import Run, job
 from studypack.exams.issuing import sign_unsigned, signing_key
-from studypack.exams.submission import submit_expired
+from studypack.exams.submission import submit_next_expired
 
-BATCH = 20
 RECEIPTS = 200
-"""A run: what is left over waits a minute."""
 
 
 @job("submit_expired_exams")
 def handler(run: Run) -> None:
     """Submit and score raw every session past its deadline; sign receipts that wait for it."""
-    run.in_batches(lambda session: submit_expired(session, size=BATCH))
+    ungradable = run.in_batches_passing_over(
+        lambda session, passed_over: submit_next_expired(session, passed_over=passed_over)
+    )
+    run.count("skipped", len(ungradable))
     key = signing_key()
-    if key is not None and run.has_time():
-        with transaction() as session:
-            run.count("signed", sign_unsigned(session, key, size=RECEIPTS))
+    if key is None:
+        return
+
+    def sign(session: Session, passed_over: set[UUID]) -> int:
+        signed = sign_unsigned(session, key, size=RECEIPTS, passed_over=passed_over)
+        run.count("signed", signed)
+        return signed
+
+    changed = run.in_batches_passing_over(sign)
+    run.count("unsignable", len(changed))

@@ -62,6 +62,42 @@ def test_an_exam_that_another_job_holds_is_left_to_it(submitted: list[dict[str, 
     assert run()["processed"] == 1
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+def test_exams_that_cannot_be_scored_stop_nobody_however_many_they_are(
+    submitted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(score_exams, "BATCH", batch)
+    *broken, sound = (session["id"] for session in submitted)
+    bank.execute(
+        "UPDATE learning.exam_sessions SET scoring = '{}' WHERE id = ANY(:ids)", ids=broken
+    )
+    report = run()
+    assert (report["processed"], report["skipped"], report["complete"]) == (1, 2, True)
+    assert bank.value("SELECT status FROM learning.exam_sessions WHERE id = :id", id=sound) == (
+        "REVIEW"
+    )
+    bank.execute(
+        "UPDATE learning.exam_sessions SET scoring = (SELECT scoring FROM learning.exam_sessions"
+        " WHERE id = :sound) WHERE id = ANY(:ids)",
+        ids=broken,
+        sound=sound,
+    )
+    report = run()
+    assert (report["processed"], report["skipped"]) == (2, 0)
+
+
+def test_a_job_whose_time_runs_out_among_what_it_passes_over_is_not_complete(
+    submitted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(score_exams, "BATCH", 1)
+    bank.execute("UPDATE learning.exam_sessions SET scoring = '{}'")
+    left = [60_000, 60_000, STOP_BEFORE_MILLISECONDS]
+    context = exams.JobContext()
+    monkeypatch.setattr(context, "get_remaining_time_in_millis", lambda: left.pop(0))
+    report = score_exams.handler({}, context)
+    assert (report["batches"], report["skipped"], report["complete"]) == (2, 2, False)
+
+
 def test_two_jobs_at_once_share_the_exams(
     submitted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,10 +59,7 @@ def test_an_exam_that_another_job_holds_is_left_to_it(expired: list[dict[str, An
     assert run()["processed"] == 1
 
 
-def test_two_jobs_at_once_share_the_exams(
-    expired: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(submit_expired_exams, "BATCH", 2)
+def test_two_jobs_at_once_share_the_exams(expired: list[dict[str, Any]]) -> None:
     one, other = meeting_at("LOCK TABLE activity.user_activities IN SHARE MODE", [run, run])
     assert one["processed"] + other["processed"] == 3
     assert min(one["processed"], other["processed"]) > 0
@@ -96,6 +93,50 @@ def test_an_exam_that_cannot_be_graded_is_tried_again_and_stops_nobody(
     assert run()["processed"] == 1
 
 
+def test_exams_that_cannot_be_graded_stop_nobody_however_many_they_are(
+    expired: list[dict[str, Any]], learner: Any, other_learner: Any, sign_up: Any
+) -> None:
+    broken = []
+    for person in (learner, other_learner, sign_up()):
+        broken.append(exams.start(person, "python-drill"))
+        exams.answer_all(person, broken[-1], right=True)
+        exams.move_clock(broken[-1]["id"], 2 * HOUR)
+    bank.execute('UPDATE learning.exam_responses SET answer = \'{"type": "ESSAY"}\'')
+    report = run()
+    assert (report["processed"], report["skipped"], report["complete"]) == (3, 3, True)
+    assert submitted() == 3
+
+
+def test_a_job_does_not_deadlock_with_a_learner_who_submits_meanwhile(learner: Any) -> None:
+    # The topics in the order in which a submission locks their mastery.
+    first, second = (
+        row.slug
+        for row in bank.rows(
+            "SELECT slug FROM learning.topics"
+            " WHERE slug IN ('intervention', 'practice-management') ORDER BY id"
+        )
+    )
+    sessions = [
+        exams.start(learner, bank.offer(name, dict.fromkeys(topics, 1), len(topics)))
+        for name, topics in {
+            "ran-out-first": [second],
+            "ran-out-next": [first],
+            "under-way": [first, second],
+        }.items()
+    ]
+    for session in sessions:
+        exams.answer_all(learner, session, right=True)
+    exams.move_clock(sessions[0]["id"], 2 * HOUR)
+    exams.move_clock(sessions[1]["id"], HOUR)
+    # The job has locked the mastery of the second topic; the learner locks that of the first.
+    report, answer = meeting_at(
+        "LOCK TABLE activity.user_activities IN SHARE MODE",
+        [run, lambda: learner.post(f"/api/exams/sessions/{sessions[2]['id']}/finalize")],
+    )
+    assert (report["processed"], answer.status_code) == (2, 200)
+    assert submitted() == 3
+
+
 def test_a_job_without_time_begins_nothing_and_does_not_claim_to_be_through(
     expired: list[dict[str, Any]],
 ) -> None:
@@ -104,7 +145,7 @@ def test_a_job_without_time_begins_nothing_and_does_not_claim_to_be_through(
     assert submitted() == 0
 
 
-def test_a_job_that_fails_says_so_and_leaves_its_batch_undone(
+def test_a_job_that_fails_says_so_and_leaves_the_exam_under_way_undone(
     expired: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
@@ -118,5 +159,5 @@ def test_a_job_that_fails_says_so_and_leaves_its_batch_undone(
         patch.setattr(submission.activity, "record_event", fail_the_second)
         with pytest.raises(RuntimeError):
             run()
-    assert submitted() == 0
-    assert run()["processed"] == 3
+    assert submitted() == 1
+    assert run()["processed"] == 2

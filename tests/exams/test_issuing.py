@@ -155,6 +155,29 @@ def test_a_log_that_was_changed_before_it_was_signed_is_not_signed(
     assert json.loads(line)["session_id"] == sessions[0]["id"]
 
 
+def test_logs_that_were_changed_keep_no_other_receipt_from_being_signed(
+    learner: Any,
+    other_learner: Any,
+    sign_up: Any,
+    keys: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys()
+    *changed, sound = (take(person) for person in (learner, other_learner, sign_up()))
+    with transaction() as opened:  # what only the table's owner can
+        opened.execute(text("ALTER TABLE learning.exam_response_log DISABLE TRIGGER USER"))
+        opened.execute(
+            text("DELETE FROM learning.exam_response_log WHERE session_id <> :id"),
+            {"id": sound["id"]},
+        )
+    keys(RECEIPT_SIGNING_KEY=SECRET)
+    monkeypatch.setattr(submit_expired_exams, "RECEIPTS", len(changed))
+    report = run_job()
+    assert (report["signed"], report["unsignable"], report["complete"]) == (1, 2, True)
+    unsigned = "SELECT session_id::text FROM learning.exam_receipts WHERE signature IS NULL"
+    assert {row.session_id for row in bank.rows(unsigned)} == {each["id"] for each in changed}
+
+
 def test_two_jobs_at_once_share_the_unsigned_receipts(
     learner: Any, other_learner: Any, keys: Callable[..., None]
 ) -> None:
@@ -163,8 +186,8 @@ def test_two_jobs_at_once_share_the_unsigned_receipts(
         take(person)
     key = read_key_ring(SECRET).signing
     with transaction() as first, transaction() as second:
-        assert issuing.sign_unsigned(first, key, size=1) == 1
-        assert issuing.sign_unsigned(second, key, size=5) == 1
+        assert issuing.sign_unsigned(first, key, size=1, passed_over=set()) == 1
+        assert issuing.sign_unsigned(second, key, size=5, passed_over=set()) == 1
     assert bank.value("SELECT count(*) FROM learning.exam_receipts WHERE signature IS NULL") == 0
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -14,9 +16,10 @@ from tests.support import bank, exams
 SCALE = Scale(300, 600, 450)
 
 
-def score(size: int = 250) -> int:
+def score(size: int = 250, passed_over: set[UUID] | None = None) -> int:
     with transaction() as session:
-        return score_submitted(session, size=size)
+        passed_over = set() if passed_over is None else passed_over
+        return score_submitted(session, size=size, passed_over=passed_over)
 
 
 SCALED = {
@@ -147,7 +150,7 @@ def test_a_batch_that_fails_scores_none(learner: Any) -> None:
 
     def killed() -> None:
         with transaction() as opened:
-            assert score_submitted(opened, size=10) == 1
+            assert score_submitted(opened, size=10, passed_over=set()) == 1
             raise RuntimeError("the job is killed")
 
     with pytest.raises(RuntimeError, match="the job is killed"):
@@ -186,3 +189,37 @@ def test_no_exam_starts_whose_score_could_never_be_told(learner: Any) -> None:
     refused = learner.post("/api/exams/sessions", json={"template": slug})
     assert (refused.status_code, refused.json()["code"]) == (422, "template_without_scale")
     assert bank.value("SELECT count(*) FROM learning.exam_sessions") == 0
+
+
+UNSCORABLE = {
+    "no scale": "UPDATE learning.exam_sessions SET scoring = '{}' WHERE id = :id",
+    "half a scale": "UPDATE learning.exam_sessions SET scoring = '{\"pass_score\": 450}'"
+    " WHERE id = :id",
+    "an unreadable scale": "UPDATE learning.exam_sessions SET scoring = '[]' WHERE id = :id",
+    "an item without discrimination": "UPDATE learning.exam_items SET discrimination = 0"
+    " WHERE session_id = :id AND position = 7",
+    "no items": "DELETE FROM learning.exam_items WHERE session_id = :id",
+}
+
+
+@pytest.mark.parametrize("damage", UNSCORABLE.values(), ids=UNSCORABLE)
+def test_a_session_that_cannot_be_scored_is_left_and_its_batch_is_scored(
+    learner: Any, other_learner: Any, log: Callable[[], str], damage: str
+) -> None:
+    broken, sound = submitted(learner, 0), submitted(other_learner, 0)
+    bank.execute(damage, id=broken["id"])
+    passed_over: set[UUID] = set()
+    assert score(passed_over=passed_over) == 1
+    assert passed_over == {UUID(broken["id"])}
+    assert (stored(broken).status, stored(broken).score_scaled) == ("SUBMITTED", None)
+    assert stored(sound).status == "REVIEW"
+    [line] = [line for line in log().splitlines() if "exam session cannot be scored" in line]
+    assert broken["id"] in line
+
+
+def test_a_session_that_was_passed_over_is_not_claimed_again(
+    learner: Any, other_learner: Any
+) -> None:
+    first, second = submitted(learner, 0), submitted(other_learner, 0)
+    assert score(size=1, passed_over={UUID(first["id"])}) == 1
+    assert (stored(first).status, stored(second).status) == ("SUBMITTED", "REVIEW")

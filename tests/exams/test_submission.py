@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from studypack.core.database import transaction
 from studypack.core.errors import NotFound
@@ -17,8 +18,15 @@ OVER = 15 * MINUTES + 10
 
 
 def submit_expired() -> int:
-    with transaction() as session:
-        return submission.submit_expired(session, size=20)
+    """Submit what ran out, as the job does."""
+    submitted, passed_over = 0, set[UUID]()
+    while True:
+        before = len(passed_over)
+        with transaction() as session:
+            done = submission.submit_next_expired(session, passed_over=passed_over)
+        submitted += done
+        if not done and len(passed_over) == before:
+            return submitted
 
 
 def stored(session: dict[str, Any]) -> Any:
@@ -100,12 +108,14 @@ def test_an_exam_that_cannot_be_graded_does_not_stop_the_others(
     )
 
 
-def test_a_batch_takes_so_many_and_the_longest_over_first(learner: Any, other_learner: Any) -> None:
+def test_one_is_submitted_at_a_time_and_the_longest_over_first(
+    learner: Any, other_learner: Any
+) -> None:
     late, later = exams.start(learner), exams.start(other_learner)
     exams.move_clock(late["id"], OVER)
     exams.move_clock(later["id"], 2 * OVER)
     with transaction() as session:
-        assert submission.submit_expired(session, size=1) == 1
+        assert submission.submit_next_expired(session, passed_over=set()) == 1
     assert (stored(late).status, stored(later).status) == ("IN_PROGRESS", "REVIEW")
 
 
@@ -142,3 +152,41 @@ def test_evidence_counts_answered_items_only(learner: Any) -> None:
     mastery = bank.row("SELECT mastery_score, evidence FROM learning.topic_mastery")
     assert mastery.evidence == 2 + 4
     assert float(mastery.mastery_score) == pytest.approx((2 * 0.5 + 4) / 6, abs=1e-5)
+
+
+def test_what_practice_opened_keeps_the_time_at_which_it_was_opened(learner: Any) -> None:
+    drill = exams.start(learner, "ot-intervention-drill")
+    exams.save(learner, drill, drill["items"][0], exams.any_answer(drill["items"][0]))
+    opened = bank.value("SELECT reviewed_at FROM learning.exam_responses")
+    exams.finalize(learner, drill)
+    stored_then = bank.row("SELECT reviewed_at, updated_at FROM learning.exam_responses")
+    assert stored_then.reviewed_at == opened
+    assert stored_then.updated_at > opened
+
+
+def test_in_an_exam_submission_opens_the_answers(learner: Any) -> None:
+    session = exams.start(learner)
+    exams.save(learner, session, session["items"][0], exams.any_answer(session["items"][0]))
+    assert bank.value("SELECT reviewed_at FROM learning.exam_responses") is None
+    exams.finalize(learner, session)
+    assert bank.value("SELECT reviewed_at FROM learning.exam_responses") is not None
+
+
+def test_the_search_for_what_ran_out_is_bounded_by_the_index_on_deadlines(
+    session: Any,
+) -> None:
+    session.execute(text("SET LOCAL enable_seqscan = off"))
+    session.execute(text("SET LOCAL enable_bitmapscan = off"))
+    plan = session.scalar(
+        text(f"EXPLAIN (FORMAT JSON) {submission._EXPIRED.text}"), {"passed_over": []}
+    )
+    [scan] = _scans(plan[0]["Plan"])
+    assert scan["Index Name"] == "ix_exam_sessions_deadline_at"
+    assert "deadline_at" in scan["Index Cond"]
+
+
+def _scans(node: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        *([node] if "Scan" in node["Node Type"] else []),
+        *(scan for below in node.get("Plans", ()) for scan in _scans(below)),
+    ]

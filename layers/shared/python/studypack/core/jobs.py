@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -69,6 +70,21 @@ class Run:
             if done == 0:
                 self.complete = True
                 return
+
+    def in_batches_passing_over(self, batch: Callable[[Session, set[UUID]], int]) -> set[UUID]:
+        """Like `in_batches`, for rows of which some cannot be done: `batch` adds their ids to the
+        set that it is given, and passes over those that are in it.
+
+        So a batch in which nothing could be done does not end the run: it is complete when nothing
+        is left but what was passed over, which is returned and is tried anew by the next run.
+        """
+        passed_over: set[UUID] = set()
+        while True:
+            before = len(passed_over)
+            self.complete = False
+            self.in_batches(lambda session: batch(session, passed_over))
+            if not self.complete or len(passed_over) == before:
+                return passed_over
 
     def count(self, what: str, number: int) -> None:
         """Add to a figure of the run's report."""

@@ -40,7 +40,8 @@ _UNSIGNED = text(
     """
     WITH unsigned AS MATERIALIZED (
         SELECT session_id, entries, head FROM learning.exam_receipts
-         WHERE signature IS NULL ORDER BY session_id LIMIT :size
+         WHERE signature IS NULL AND session_id <> ALL (CAST(:passed_over AS uuid[]))
+         ORDER BY session_id LIMIT :size
            FOR UPDATE SKIP LOCKED)
     SELECT u.session_id, u.entries, u.head, clock_timestamp() AS now,
            (SELECT jsonb_agg(jsonb_build_array(l.entry, encode(l.hash, 'hex'))
@@ -151,17 +152,18 @@ def _signed(session_id: UUID, head: Head, key: SigningKey, *, now: datetime) -> 
     return {"key_id": key.id, "signed_at": now, "signature": key.sign(statement.message)}
 
 
-def sign_unsigned(session: Session, key: SigningKey, *, size: int) -> int:
+def sign_unsigned(session: Session, key: SigningKey, *, size: int, passed_over: set[UUID]) -> int:
     """Sign up to `size` receipts that submission left unsigned, and say how many.
 
-    A log that no longer leads to the head it had at submission is not signed; the log says so each
-    time.
+    A log that no longer leads to the head it had at submission is not signed, of which the log
+    tells, and is added to `passed_over`, whose sessions are not claimed.
     """
     signed = 0
-    for row in session.execute(_UNSIGNED, {"size": size}).all():
+    for row in session.execute(_UNSIGNED, {"size": size, "passed_over": list(passed_over)}).all():
         head = Head(row.entries, row.head)
         log = [(entry, bytes.fromhex(digest)) for entry, digest in row.log or []]
         if not receipt.leads_to(head, log):
+            passed_over.add(row.session_id)
             get_logger().error(
                 "exam receipt is not signed: its log was changed",
                 extra={"session_id": row.session_id},

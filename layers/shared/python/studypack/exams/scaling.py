@@ -5,10 +5,13 @@ batches.
 from __future__ import annotations
 
 import json
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from studypack.core.telemetry import get_logger
 from studypack.exams.irt import Item, eap, scaled
 from studypack.exams.scoring import Scoring
 
@@ -17,14 +20,16 @@ _CLAIM = text(
     WITH claimed AS MATERIALIZED (
         SELECT id, scoring FROM learning.exam_sessions
          WHERE status = 'SUBMITTED' AND scoring_mode = 'scaled'
+           AND id <> ALL (CAST(:passed_over AS uuid[]))
          ORDER BY submitted_at LIMIT :size
            FOR UPDATE SKIP LOCKED)
     SELECT claimed.id, claimed.scoring,
            array_agg(i.discrimination::float8 ORDER BY i.position) AS a,
            array_agg(i.location::float8 ORDER BY i.position) AS b,
-           array_agg(coalesce(r.credit, 0)::float8 ORDER BY i.position) AS credits
+           array_agg(coalesce(r.credit, 0)::float8 ORDER BY i.position) AS credits,
+           count(i.position) AS items
       FROM claimed
-      JOIN learning.exam_items i ON i.session_id = claimed.id
+      LEFT JOIN learning.exam_items i ON i.session_id = claimed.id
       LEFT JOIN learning.exam_responses r
              ON r.session_id = i.session_id AND r.question_id = i.question_id
      GROUP BY claimed.id, claimed.scoring
@@ -50,31 +55,41 @@ _WRITE = text(
 )
 
 
-def score_submitted(session: Session, *, size: int) -> int:
+def score_submitted(session: Session, *, size: int, passed_over: set[UUID]) -> int:
     """Score up to `size` sessions and say how many: one statement to read, one to write.
 
-    Two jobs at once share the sessions (SKIP LOCKED); one killed half-way has scored none of its
-    batch.
+    One that cannot be scored is logged, left as it is and added to `passed_over`, whose sessions
+    are not claimed. Two jobs at once share the sessions (SKIP LOCKED); one killed half-way has
+    scored none of its batch.
     """
-    rows = session.execute(_CLAIM, {"size": size}).all()
-    if not rows:
-        return 0
+    claimed = session.execute(_CLAIM, {"size": size, "passed_over": list(passed_over)}).all()
     scores = []
-    for row in rows:
-        items = [Item(a, b) for a, b in zip(row.a, row.b, strict=True)]
-        ability = eap(items, row.credits)
-        scoring = Scoring.model_validate(row.scoring)
-        if scoring.scale is None:
-            raise ValueError(f"session {row.id} is to be scaled and has no scale")
-        score = scaled(ability.theta, scoring.scale)
-        scores.append(
-            {
-                "id": str(row.id),
-                "theta": round(ability.theta, 4),
-                "theta_error": round(ability.standard_error, 4),
-                "score": score,
-                "passed": score >= scoring.scale.pass_score,
-            }
-        )
-    session.execute(_WRITE, {"scores": json.dumps(scores)})
+    for row in claimed:
+        try:
+            scores.append(_score(row))
+        except ValueError:
+            passed_over.add(row.id)
+            get_logger().exception("exam session cannot be scored", extra={"session_id": row.id})
+    if scores:
+        session.execute(_WRITE, {"scores": json.dumps(scores)})
     return len(scores)
+
+
+def _score(row: Row[Any]) -> dict[str, object]:
+    """What _WRITE takes. Raises ValueError for a session without scale or items, or with such as
+    cannot be read.
+    """
+    scale = Scoring.model_validate(row.scoring).scale
+    if scale is None:
+        raise ValueError("the session is to be scaled and has no scale")
+    if not row.items:
+        raise ValueError("the session has no items")
+    ability = eap([Item(a, b) for a, b in zip(row.a, row.b, strict=True)], row.credits)
+    score = scaled(ability.theta, scale)
+    return {
+        "id": str(row.id),
+        "theta": round(ability.theta, 4),
+        "theta_error": round(ability.standard_error, 4),
+        "score": score,
+        "passed": score >= scale.pass_score,
+    }

@@ -41,20 +41,24 @@ ANSWERED_SHARE_FOR_XP = 0.5
 _EXPIRED = text(
     """
     SELECT id FROM learning.exam_sessions
-     WHERE status = 'IN_PROGRESS' AND deadline_at <= clock_timestamp()
+     WHERE status = 'IN_PROGRESS' AND deadline_at <= statement_timestamp()
        AND (paused_at IS NULL OR deadline_at
             + make_interval(secs => greatest(pause_budget_seconds - pause_used_seconds, 0))
-            <= clock_timestamp())
-     ORDER BY deadline_at LIMIT :size
+            <= statement_timestamp())
+       AND id <> ALL (CAST(:passed_over AS uuid[]))
+     ORDER BY deadline_at LIMIT 1
        FOR UPDATE SKIP LOCKED
     """
 )
-"""ExamClock.expires_at in SQL."""
+"""ExamClock.expires_at in SQL. Not by clock_timestamp(), which is volatile: the index on the
+deadline could not bound the scan.
+"""
 
 _WRITE_CREDIT = text(
     """
     UPDATE learning.exam_responses r
-       SET credit = g.credit, is_correct = g.credit = 1, reviewed_at = :now, updated_at = :now
+       SET credit = g.credit, is_correct = g.credit = 1, updated_at = :now,
+           reviewed_at = coalesce(r.reviewed_at, :now)
       FROM jsonb_to_recordset(CAST(:graded AS jsonb)) AS g (question_id uuid, credit numeric)
      WHERE r.session_id = :session_id AND r.question_id = g.question_id
     """
@@ -96,25 +100,26 @@ def submit_if_expired(session: Session, session_id: UUID) -> bool:
     return True
 
 
-def submit_expired(session: Session, *, size: int) -> int:
-    """Submit up to `size` sessions that ran out of time, and say how many were.
+def submit_next_expired(session: Session, *, passed_over: set[UUID]) -> int:
+    """Submit the session that ran out first, and say how many that were: 1, or 0 for none.
 
-    One that cannot be graded is logged and left, and does not keep the others from being submitted.
+    One that cannot be graded is logged, left as it is and added to `passed_over`, whose sessions
+    are not claimed. One a transaction: mastery is locked topic by topic in one order within a
+    session; two sessions at once would break it, and meet their learner's own submission.
     """
-    submitted = 0
     key = issuing.signing_key()
-    for session_id in session.scalars(_EXPIRED, {"size": size}).all():
-        try:
-            with session.begin_nested():
-                found, now = lock(session, session_id)
-                _submit(session, found, key, now=now)
-        except ValueError:
-            get_logger().exception(
-                "exam session cannot be graded", extra={"session_id": session_id}
-            )
-        else:
-            submitted += 1
-    return submitted
+    session_id = session.scalar(_EXPIRED, {"passed_over": list(passed_over)})
+    if session_id is None:
+        return 0
+    try:
+        with session.begin_nested():
+            found, now = lock(session, session_id)
+            _submit(session, found, key, now=now)
+    except ValueError:
+        passed_over.add(session_id)
+        get_logger().exception("exam session cannot be graded", extra={"session_id": session_id})
+        return 0
+    return 1
 
 
 def _submit(session: Session, found: ExamSession, key: SigningKey | None, *, now: datetime) -> None:
