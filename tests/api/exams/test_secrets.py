@@ -55,6 +55,8 @@ def walk_through(ear: Ear, session: dict[str, Any]) -> None:
     ear.request("GET", f"{path}/review")
     ear.request("POST", "sessions", json={"template": "everything"})
     ear.request("POST", "sessions", json={"template": "nothing"})
+    for slug in ("ot-practice-exam", "python-checkpoint"):
+        ear.request("POST", "sessions", json={"template": slug})
     ear.request("PATCH", path, json={"metadata": {"device": "phone"}})
     ear.request("PATCH", path, json={"action": "pause"})
     ear.request("GET", path)
@@ -117,9 +119,11 @@ def test_practice_tells_of_the_answered_item_and_of_no_other(learner: Any) -> No
     canaries.plant()
     session = exams.start(learner, "python-drill")
     first, *others = session["items"]
-    exams.save(learner, session, first, exams.any_answer(first))
+    saved = exams.save(learner, session, first, exams.any_answer(first)).text
     body = learner.get(f"/api/exams/sessions/{session['id']}").text
-    assert f"canary-rationale-{first['question_id']}" in body
+    for told in (saved, body):
+        for kind in ("rationale", "feedback"):
+            assert f"canary-{kind}-{first['question_id']}" in told
     for item in others:
         for kind in ("rationale", "feedback"):
             assert f"canary-{kind}-{item['question_id']}" not in body

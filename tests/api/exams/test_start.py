@@ -184,6 +184,88 @@ def test_a_bank_too_small_is_told_by_topic_with_what_is_missing(learner: Any) ->
     assert learner.get("/api/exams/sessions").json()["items"] == []
 
 
+def test_questions_of_a_running_exam_are_drawn_for_no_other(learner: Any) -> None:
+    exam = exams.start(learner, "ot-practice-exam")
+    for _ in range(4):
+        for slug in ("ot-intervention-drill", "ot-diagnostic"):
+            other = exams.start(learner, slug)
+            assert set(questions(exam)).isdisjoint(questions(other))
+            exams.finalize(learner, other)
+
+
+def test_an_exam_asks_nothing_of_which_running_practice_shows_the_solution(learner: Any) -> None:
+    drill = exams.start(learner, "ot-intervention-drill")
+    exam = exams.start(learner, "ot-practice-exam")
+    assert set(questions(drill)).isdisjoint(questions(exam))
+
+
+def test_a_start_that_lacks_only_what_other_exams_use_names_topics_and_exams(
+    learner: Any, other_learner: Any
+) -> None:
+    shelf = bank.shelf()["intervention"]
+    slug = bank.offer("all-of-it", {"intervention": 1}, len(shelf))
+    drill = exams.start(learner, "ot-intervention-drill")
+    diagnostic = exams.start(learner)
+    exams.start(learner, "python-drill")
+    answer = start(learner, slug)
+    assert answer.status_code == 409
+    assert answer.json()["code"] == "questions_in_use"
+    assert answer.json()["session_ids"] == [drill["id"], diagnostic["id"]]
+    assert fields(answer) == ["blueprint.topics.intervention"]
+    wanted = f"{len(shelf)} questions are wanted, {len(shelf) - 14} are free, 14 are missing"
+    assert wanted in answer.json()["errors"][0]["message"]
+    assert start(other_learner, slug).status_code == 201
+    exams.finalize(learner, drill)
+    assert start(learner, slug).json()["session_ids"] == [diagnostic["id"]]
+    exams.finalize(learner, diagnostic)
+    assert start(learner, slug).status_code == 201
+
+
+def test_a_topic_that_is_really_too_small_is_told_before_one_in_use(learner: Any) -> None:
+    shelf = bank.shelf()
+    bank.new_part_of("practice-management", "ethics", shelf["practice-management"][:5])
+    exams.start(learner, "ot-intervention-drill")
+    size = len(shelf["intervention"])
+    slug = bank.offer("too-long", {"ethics": 1, "intervention": 1}, 2 * size)
+    answer = start(learner, slug)
+    assert (answer.status_code, answer.json()["code"]) == (422, "bank_too_small")
+    assert fields(answer) == ["blueprint.topics.ethics"]
+
+
+def test_an_exam_whose_time_ran_out_holds_no_questions(learner: Any) -> None:
+    slug = bank.offer("all-of-it", {"intervention": 1}, len(bank.shelf()["intervention"]))
+    drill = exams.start(learner, "ot-intervention-drill")
+    exams.move_clock(drill["id"], 15 * 60 + 5)
+    assert start(learner, slug).status_code == 201
+    stored = "SELECT submitted_by FROM learning.exam_sessions WHERE id = :id"
+    assert bank.value(stored, id=drill["id"]) == "CLOCK"
+
+
+def test_two_exams_started_at_once_share_no_question(learner: Any) -> None:
+    one, other = meeting_at(
+        "LOCK TABLE learning.exam_sessions IN SHARE MODE",
+        [
+            lambda: start(learner, "ot-practice-exam"),
+            lambda: start(learner, "ot-intervention-drill"),
+        ],
+    )
+    assert (one.status_code, other.status_code) == (201, 201)
+    assert set(questions(one.json())).isdisjoint(questions(other.json()))
+
+
+def test_of_two_starts_at_once_that_need_the_whole_bank_one_learns_of_the_other(
+    learner: Any,
+) -> None:
+    slug = bank.offer_everything(course=bank.PYTHON)
+    won, lost = meeting_at(
+        "LOCK TABLE learning.exam_sessions IN SHARE MODE",
+        [lambda: start(learner, slug), lambda: start(learner, slug)],
+    )
+    assert (won.status_code, lost.status_code) == (201, 409)
+    assert lost.json()["code"] == "exam_already_running"
+    assert lost.json()["session_id"] == won.json()["id"]
+
+
 def test_an_unknown_template_is_named(learner: Any) -> None:
     answer = start(learner, "no-such-exam")
     assert answer.status_code == 404
@@ -224,7 +306,8 @@ def test_a_start_repeated_under_its_key_is_the_same_start(learner: Any) -> None:
     headers = {"Idempotency-Key": "8d1f"}
     first, second = start(learner, headers=headers), start(learner, headers=headers)
     assert first.status_code == second.status_code == 201
-    assert first.json() == second.json()
+    for name in ("id", "started_at", "items"):
+        assert first.json()[name] == second.json()[name]
     assert start(learner, "python-drill", headers=headers).status_code == 422
 
 

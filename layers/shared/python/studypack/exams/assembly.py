@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from studypack.activity.service import record_event
-from studypack.core.errors import AppError, Conflict, FieldError, Unprocessable
+from studypack.core.errors import Conflict, FieldError, Unprocessable
 from studypack.core.ids import uuid7
 from studypack.exams import response_log, submission
 from studypack.exams.blueprint import Shortfall, shortfalls
@@ -50,15 +50,19 @@ _DRAW = text(
     nearest AS (
         SELECT DISTINCT ON (id) id, root FROM tree ORDER BY id, depth),
     seen AS (
-        SELECT i.question_id, count(*) AS times
+        SELECT i.question_id, count(*) AS times,
+               array_agg(s.id ORDER BY s.id)
+                   FILTER (WHERE s.status IN ('DRAFT', 'IN_PROGRESS')) AS used_in
           FROM learning.exam_sessions s JOIN learning.exam_items i ON i.session_id = s.id
          WHERE s.user_id = :user_id GROUP BY i.question_id),
     ranked AS (
-        SELECT n.root, q.id, q.version, q.discrimination, q.location, q.difficulty,
-               count(*) OVER (PARTITION BY n.root) AS available,
+        SELECT n.root, q.id, q.version, q.discrimination, q.location, q.difficulty, seen.used_in,
+               count(*) FILTER (WHERE seen.used_in IS NULL)
+                   OVER (PARTITION BY n.root) AS available,
+               count(seen.used_in) OVER (PARTITION BY n.root) AS used,
                row_number() OVER (
                    PARTITION BY n.root
-                   ORDER BY coalesce(seen.times, 0),
+                   ORDER BY seen.used_in IS NOT NULL, coalesce(seen.times, 0),
                             encode(sha256(convert_to(CAST(:session_id AS text) || ':' || q.id::text,
                                                      'UTF8')), 'hex') COLLATE "C") AS place
           FROM nearest n
@@ -66,12 +70,15 @@ _DRAW = text(
           LEFT JOIN seen ON seen.question_id = q.id
          WHERE q.status = 'ACTIVE' AND q.deleted_at IS NULL)
     SELECT ranked.* FROM ranked JOIN wanted ON wanted.topic_id = ranked.root
-     WHERE ranked.place <= greatest(wanted.items, 1)
+     WHERE ranked.place <= greatest(wanted.items, 1) OR ranked.used_in IS NOT NULL
     """
 )
 """Least seen first, then by the draw key of forms.draw_key: the same session id draws the same
 form from the same bank and history. A question under two of the blueprint's topics counts for
 the nearer one.
+
+What stands in another of the learner's running sessions comes along, last of all, only to say
+which session uses it: drawn again, one session would show the key of the other's item.
 """
 
 _FREEZE = text(
@@ -98,10 +105,11 @@ def start(
     on.
 
     Raises NotFound (`template_not_found`), Conflict (`exam_already_running` with `session_id`,
-    `retake_too_early` with `available_from`, `attempts_used_up`), Unprocessable (`bank_too_small`,
-    naming each topic and what it lacks; `template_without_scale`).
+    `retake_too_early` with `available_from`, `attempts_used_up`, `questions_in_use` naming the
+    topics, with the `session_ids` that use them), Unprocessable (`bank_too_small`, naming each
+    topic and what it lacks; `template_without_scale`).
     """
-    view = find_template(session, user_id, slug)
+    view = find_template(session, user_id, slug, one_at_a_time=True)
     _check_scale(view.template)
     _close_expired(session, view, now=now)
     _check_retake(view, now=now)
@@ -117,14 +125,7 @@ def start(
     if not _insert_session(
         session, user_id, session_id, view, clock, entry.head, time_factor=time_factor
     ):
-        running = session.scalar(
-            select(ExamSession.id).where(
-                ExamSession.user_id == user_id,
-                ExamSession.template_id == view.template.id,
-                ExamSession.status.in_(RUNNING),
-            )
-        )
-        raise _already_running(running)
+        raise _already_running(_running(session, user_id, view))
     _freeze(session, session_id, form, entry)
     record_event(
         session, "exam_started", now=now, user_id=user_id, exam_session_id=session_id, template=slug
@@ -135,24 +136,28 @@ def start(
 def draw(
     session: Session, user_id: UUID, session_id: UUID, view: TemplateView
 ) -> list[DrawnQuestion]:
-    """The questions of a form, unordered.
+    """The questions of a form, unordered; none of them stands in another running session of the
+    learner.
 
-    Raises Unprocessable (`bank_too_small`) when a topic has too few.
+    Raises Unprocessable (`bank_too_small`) when a topic has too few, Conflict (`questions_in_use`)
+    when it has enough, but not while the learner's other sessions run.
     """
     wanted = view.blueprint.counts()
-    rows = session.execute(
-        _DRAW,
-        {
-            "wanted": json.dumps(
-                [{"topic_id": str(topic), "items": items} for topic, items in wanted.items()]
-            ),
-            "user_id": user_id,
-            "session_id": str(session_id),
-        },
-    ).all()
-    missing = shortfalls(wanted, {row.root: row.available for row in rows})
+    rows = _rank(session, user_id, session_id, wanted)
+    missing = _missing(wanted, rows)
     if missing:
-        raise _bank_too_small(view, missing)
+        _refuse_too_small(view, missing, rows)
+        users = _users(missing, rows)
+        running = _running(session, user_id, view)
+        if running is not None:  # begun after this start had read the template
+            raise _already_running(running)
+        ended = [submission.submit_if_expired(session, other) for other in users]
+        if not any(ended):
+            raise _questions_in_use(view, missing, users)
+        rows = _rank(session, user_id, session_id, wanted)
+        missing = _missing(wanted, rows)
+        if missing:
+            raise _questions_in_use(view, missing, _users(missing, rows))
     return [
         DrawnQuestion(
             question_id=row.id,
@@ -165,26 +170,76 @@ def draw(
     ]
 
 
+def _rank(
+    session: Session, user_id: UUID, session_id: UUID, wanted: Mapping[UUID, int]
+) -> Sequence[Row[Any]]:
+    parameters = {
+        "wanted": json.dumps(
+            [{"topic_id": str(topic), "items": items} for topic, items in wanted.items()]
+        ),
+        "user_id": user_id,
+        "session_id": str(session_id),
+    }
+    return session.execute(_DRAW, parameters).all()
+
+
+def _missing(wanted: Mapping[UUID, int], rows: Sequence[Row[Any]]) -> list[Shortfall[UUID]]:
+    return shortfalls(wanted, {row.root: row.available for row in rows})
+
+
+def _users(missing: Sequence[Shortfall[UUID]], rows: Sequence[Row[Any]]) -> list[UUID]:
+    """The running sessions that use questions of these topics, oldest first."""
+    short = {gap.key for gap in missing}
+    return sorted({used for row in rows if row.root in short for used in row.used_in or ()})
+
+
 def _parameters(row: Any) -> Item:
     if row.discrimination is not None and row.location is not None:
         return Item(float(row.discrimination), float(row.location))
     return prior_from_difficulty(row.difficulty)
 
 
-def _bank_too_small(view: TemplateView, missing: Sequence[Shortfall[UUID]]) -> AppError:
-    names = {topic.id: topic for topic in view.topics}
-    errors = [
+def _refuse_too_small(
+    view: TemplateView, missing: Sequence[Shortfall[UUID]], rows: Sequence[Row[Any]]
+) -> None:
+    """Raise when a topic would lack questions also if no running session used any."""
+    used = {row.root: row.used for row in rows}
+    too_small = shortfalls(
+        {gap.key: gap.wanted for gap in missing},
+        {gap.key: gap.available + used.get(gap.key, 0) for gap in missing},
+    )
+    if too_small:
+        raise Unprocessable(
+            "The question bank cannot fill this exam's blueprint.",
+            code="bank_too_small",
+            errors=_by_topic(view, too_small, "bank_too_small", "are there"),
+        )
+
+
+def _questions_in_use(
+    view: TemplateView, missing: Sequence[Shortfall[UUID]], users: Sequence[UUID]
+) -> Conflict:
+    return Conflict(
+        "Exams that you have not finished use questions that this one needs; finish them first.",
+        code="questions_in_use",
+        errors=_by_topic(view, missing, "questions_in_use", "are free"),
+        session_ids=list(users),
+    )
+
+
+def _by_topic(
+    view: TemplateView, gaps: Sequence[Shortfall[UUID]], code: str, state: str
+) -> list[FieldError]:
+    topics = {topic.id: topic for topic in view.topics}
+    return [
         FieldError(
-            f"blueprint.topics.{names[gap.key].slug}",
-            "bank_too_small",
-            f"{names[gap.key].name}: {gap.wanted} questions are wanted, {gap.available} are there,"
+            f"blueprint.topics.{topics[gap.key].slug}",
+            code,
+            f"{topics[gap.key].name}: {gap.wanted} questions are wanted, {gap.available} {state},"
             f" {gap.wanted - gap.available} are missing.",
         )
-        for gap in missing
+        for gap in gaps
     ]
-    return Unprocessable(
-        "The question bank cannot fill this exam's blueprint.", code="bank_too_small", errors=errors
-    )
 
 
 def _check_scale(template: ExamTemplate) -> None:
@@ -202,6 +257,16 @@ def _close_expired(session: Session, view: TemplateView, *, now: datetime) -> No
         return
     if not submission.submit_if_expired(session, view.running_session_id):
         raise _already_running(view.running_session_id)
+
+
+def _running(session: Session, user_id: UUID, view: TemplateView) -> UUID | None:
+    return session.scalar(
+        select(ExamSession.id).where(
+            ExamSession.user_id == user_id,
+            ExamSession.template_id == view.template.id,
+            ExamSession.status.in_(RUNNING),
+        )
+    )
 
 
 def _already_running(session_id: UUID | None) -> Conflict:

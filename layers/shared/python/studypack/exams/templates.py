@@ -64,12 +64,19 @@ def list_templates(session: Session, user_id: UUID) -> list[TemplateView]:
     return [_view(row) for row in rows]
 
 
-def find_template(session: Session, user_id: UUID, slug: str) -> TemplateView:
-    """The template of this slug.
+def find_template(
+    session: Session, user_id: UUID, slug: str, *, one_at_a_time: bool = False
+) -> TemplateView:
+    """The template of this slug; `one_at_a_time`: from here to the end of the transaction, no
+    other caller that asks so goes on for the same learner.
 
     Raises NotFound (`template_not_found`) naming the field `template`.
     """
-    row = session.execute(_offered(user_id).where(ExamTemplate.slug == slug)).one_or_none()
+    found = _offered(user_id).where(ExamTemplate.slug == slug)
+    if one_at_a_time:  # in the same statement: a start has few of them
+        name = func.hashtextextended(f"exams.start:{user_id}", 0)
+        found = found.add_columns(func.pg_advisory_xact_lock(name))
+    row = session.execute(found).one_or_none()
     if row is None:
         message = f"There is no exam template {slug!r}."
         raise NotFound(
