@@ -67,15 +67,16 @@ def demo_accounts(root: Path = CONTENT) -> list[Account]:
 def seed(progress: Progress = lambda _line: None, *, root: Path = CONTENT) -> None:
     """Load settings, accounts and every course folder; each in its own transaction.
 
-    Into a database elsewhere go courses only: the demo people's passwords are public, and its
-    settings are its owner's. Raises Unprocessable naming file and item, before anything of that
-    course is written.
+    Into a database elsewhere, or of a real stage, go courses only: the demo people's passwords are
+    public, and its settings are its owner's. Raises Unprocessable naming file and item, before
+    anything of that course is written.
     """
-    url = get_settings().database_url
-    if url is not None and is_here(url):
+    settings = get_settings()
+    url = settings.database_url
+    if settings.stage in {"local", "test"} and url is not None and is_here(url):
         _seed_demo(progress, root)
     else:
-        progress("courses only: the database is not on this machine")
+        progress("courses only: the database is not this machine's own")
     for folder in course_folders(root):
         with transaction() as session:
             report = load_course(session, read_course(folder))

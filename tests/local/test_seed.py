@@ -33,7 +33,7 @@ def test_a_database_elsewhere_gets_courses_and_no_demo_people_or_settings(
     lines: list[str] = []
     seed.seed(lines.append)
 
-    assert lines[0] == "courses only: the database is not on this machine"
+    assert lines[0] == "courses only: the database is not this machine's own"
     assert any("114 unchanged" in line for line in lines)
     assert bank.value("SELECT count(*) FROM auth.users") == 0
     assert bank.value("SELECT count(*) FROM auth.settings") == 0
