@@ -91,13 +91,14 @@ def is_here(url: str) -> bool:
 
 def forget() -> None:
     """Drop what this process has cached from the environment, its database connections among it."""
-    from studypack.core import aws, business_settings, config, telemetry
+    from studypack.core import aws, business_settings, config, secrets, telemetry
     from studypack.core.database import engine
     from studypack.exams import issuing
 
     engine.dispose_engine()
     config.get_settings.cache_clear()
     aws.client.cache_clear()
+    secrets.forget_secrets()
     business_settings.forget_business_settings()
     issuing.forget_keys()
     telemetry.get_metrics.cache_clear()

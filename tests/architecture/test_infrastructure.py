@@ -278,6 +278,8 @@ def _listed(value: Any) -> list[Any]:
 
 
 POLICIES: dict[str, set[str]] = {
+    "api.auth": {"ReadTotpKey", "ReadOAuthSecret"},
+    "api.users": {"ReadTotpKey"},
     "api.exams": {"ReadReceiptKey"},
     "cron.submit_expired_exams": {"ReadReceiptKey"},
 }
@@ -300,6 +302,47 @@ def test_a_function_may_read_the_databases_secret_and_what_is_listed(
 
 def _is_reference(part: Any) -> bool:
     return isinstance(part, dict) and set(part) == {"Ref"}
+
+
+SECRETS = {
+    "RECEIPT_KEY_SECRET_ARN": ("ReadReceiptKey", {"Ref": "ReceiptKey"}),
+    "TOTP_KEY_SECRET_ARN": ("ReadTotpKey", {"Ref": "TotpKey"}),
+    "OAUTH_SECRET_ARN": ("ReadOAuthSecret", {"Ref": "OAuthSecretArn"}),
+}
+"""Setting: what allows reading its secret, and which that is."""
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=by_name)
+def test_a_function_that_is_told_of_a_secret_may_read_it(function: sam.Function) -> None:
+    given = RESOURCES[function.logical_id]["Properties"]
+    variables = given.get("Environment", {}).get("Variables", {})
+    told = {SECRETS[name][0]: value for name, value in variables.items() if name in SECRETS}
+
+    reading = {policy for policy, _ in SECRETS.values()}
+    assert set(told) == POLICIES.get(function.name, set()) & reading
+    for policy, secret in told.items():
+        assert (policy, secret) in SECRETS.values()
+        [allowed] = RESOURCES[policy]["Properties"]["PolicyDocument"]["Statement"]
+        assert allowed["Resource"] == secret
+
+
+def test_every_secret_can_be_reached_from_the_network() -> None:
+    [allowed] = RESOURCES["SecretsEndpoint"]["Properties"]["PolicyDocument"]["Statement"]
+    reachable = list(_parts(allowed["Resource"]))
+
+    assert [secret for _, secret in SECRETS.values() if secret not in reachable] == []
+
+
+def test_codes_of_authenticator_apps_work_wherever_they_are_asked_for() -> None:
+    # By default an ADMIN needs one: without the key nobody could be one.
+    told = {
+        function.name
+        for function in APIS
+        if "TOTP_KEY_SECRET_ARN" in properties(function).get("Environment", {})["Variables"]
+    }
+    assert told == {"api.auth", "api.users"}
+    assert RESOURCES["TotpKey"]["Properties"]["GenerateSecretString"]["PasswordLength"] >= 43
+    assert RESOURCES["TotpKey"]["DeletionPolicy"] == "Retain"
 
 
 EGRESS = {"api.auth": "asks OAuth providers"}
@@ -423,6 +466,8 @@ def _holds(condition: Any, values: Mapping[str, str]) -> bool:
     [(function, arguments)] = condition.items()
     if function == "Fn::Not":
         return not _holds(arguments[0], values)
+    if function == "Fn::Or":
+        return any(_holds(each, values) for each in arguments)
     assert function == "Fn::Equals"
     left, right = (values[each["Ref"]] if isinstance(each, dict) else each for each in arguments)
     return bool(left == right)
@@ -430,6 +475,7 @@ def _holds(condition: Any, values: Mapping[str, str]) -> bool:
 
 ENOUGH = {"Build": "a1b2c3d", "WebBaseUrl": "https://learn.example.com"}
 CERTIFICATE = "arn:aws:acm:eu-central-1:000000000000:certificate/1"
+OAUTH_SECRET = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:studypack/oauth-a1b2c3"
 URL = "postgresql://u:p@ep-1.eu-central-1.aws.neon.tech/studypack"
 
 
@@ -440,6 +486,14 @@ URL = "postgresql://u:p@ep-1.eu-central-1.aws.neon.tech/studypack"
         {"Database": "external", "DatabaseUrl": URL},
         {"DomainName": "api.example.com", "CertificateArn": CERTIFICATE, "HostedZoneId": "Z0A"},
         {"Stage": "prod", "AlarmEmail": "o@example.com", "Egress": "nat-gateway"},
+        {"GoogleClientId": "1.apps", "OAuthSecretArn": OAUTH_SECRET, "Egress": "nat-gateway"},
+        {
+            "GitHubClientId": "Iv1.a",
+            "OAuthSecretArn": OAUTH_SECRET,
+            "ApiBaseUrl": "https://api.example.com",
+            "Database": "external",
+            "DatabaseUrl": URL,
+        },
         {"Profile": "low-cost", "OtherOrigin": "https://preview.example.com"},
     ],
 )
@@ -462,6 +516,18 @@ def test_parameters_that_go_together_are_accepted(more: dict[str, str]) -> None:
         ({"CertificateArn": CERTIFICATE}, "DomainName"),
         ({"HostedZoneId": "Z0A"}, "DomainName"),
         ({"Stage": "prod"}, "AlarmEmail"),
+        ({"GoogleClientId": "1.apps", "Egress": "nat-gateway"}, "OAuthSecretArn"),
+        ({"GitHubClientId": "Iv1.a", "Egress": "nat-gateway"}, "OAuthSecretArn"),
+        ({"GoogleClientId": "1.apps", "OAuthSecretArn": OAUTH_SECRET}, "Egress"),
+        ({"GitHubClientId": "Iv1.a", "OAuthSecretArn": OAUTH_SECRET}, "Egress"),
+        (
+            {
+                "DomainName": "api.example.com",
+                "CertificateArn": CERTIFICATE,
+                "ApiBaseUrl": "https://api.example.com",
+            },
+            "ApiBaseUrl",
+        ),
         ({"EdgeKeys": "k" * 31}, "EdgeKeys"),
         (
             {

@@ -6,17 +6,18 @@ nothing. Unlike a password the secret cannot be hashed: computing the next code 
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
+import hashlib
 import secrets
 from uuid import UUID
 
 from studypack.core.config import ConfigurationError, get_settings
+from studypack.core.secrets import read_secret
 
 SECRET_BYTES = 20
 """160 bits, as RFC 4226 recommends."""
-_KEY_BYTES = 32
+MIN_KEY_CHARACTERS = 43
+"""Of a generated text: 43 random letters and digits are 256 bits."""
+_PURPOSE = b"studypack totp key\n"
 _NONCE_BYTES = 12
 
 
@@ -26,27 +27,23 @@ def new_secret() -> bytes:
 
 
 def key() -> bytes:
-    """The key of the settings: TOTP_KEY, else `totp_key` of the secret OAUTH_SECRET_ARN.
+    """The key, 32 bytes, derived from TOTP_KEY, else from the secret TOTP_KEY_SECRET_ARN, whose
+    text Secrets Manager generates.
 
-    Raises ConfigurationError naming it when it is missing or no 32 bytes in base64. Ask before a
-    transaction begins: reading the secret is a call to another service.
+    Raises ConfigurationError naming the setting when it is missing, unreadable or too short. Ask
+    before a transaction begins: reading the secret is a call to another service.
     """
     settings = get_settings()
-    text = settings.totp_key.get_secret_value() if settings.totp_key else None
-    if text is None and settings.oauth_secret:
-        from aws_lambda_powertools.utilities import parameters
-
-        stored = json.loads(str(parameters.get_secret(settings.oauth_secret, max_age=600)))
-        text = stored.get("totp_key")
-    if text is None:
-        raise ConfigurationError("set TOTP_KEY or OAUTH_SECRET_ARN: 32 random bytes in base64")
-    try:
-        found = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        found = b""
-    if len(found) != _KEY_BYTES:
-        raise ConfigurationError("TOTP_KEY: 32 bytes in base64 are needed")
-    return found
+    if settings.totp_key is not None:
+        setting, text = "TOTP_KEY", settings.totp_key.get_secret_value()
+    elif settings.totp_key_secret is not None:
+        setting = "TOTP_KEY_SECRET_ARN"
+        text = read_secret(setting, settings.totp_key_secret)
+    else:
+        raise ConfigurationError("set TOTP_KEY_SECRET_ARN or TOTP_KEY")
+    if len(text) < MIN_KEY_CHARACTERS:
+        raise ConfigurationError(f"{setting}: at least {MIN_KEY_CHARACTERS} characters are needed")
+    return hashlib.sha256(_PURPOSE + text.encode()).digest()
 
 
 def seal(secret: bytes, user_id: UUID, sealing_key: bytes) -> bytes:
@@ -69,4 +66,6 @@ def unseal(stored: bytes, user_id: UUID, sealing_key: bytes) -> bytes:
     try:
         return AESGCM(sealing_key).decrypt(nonce, sealed, user_id.bytes)
     except InvalidTag:
-        raise ConfigurationError("TOTP_KEY: not the key that sealed the stored secrets") from None
+        raise ConfigurationError(
+            "TOTP_KEY_SECRET_ARN or TOTP_KEY: not the key that sealed the stored secrets"
+        ) from None

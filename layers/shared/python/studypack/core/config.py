@@ -53,15 +53,17 @@ class Settings(BaseModel):
     receipt_signing_key: SecretStr | None = Field(None, alias="RECEIPT_SIGNING_KEY")
 
     oauth_secret: str | None = Field(None, alias="OAUTH_SECRET_ARN")
-    """A JSON document with `google_client_secret`, `github_client_secret`, `totp_key`."""
+    """A JSON document with `google_client_secret`, `github_client_secret`."""
     oauth_google_client_id: str | None = Field(None, alias="OAUTH_GOOGLE_CLIENT_ID")
     oauth_google_client_secret: SecretStr | None = Field(None, alias="OAUTH_GOOGLE_CLIENT_SECRET")
     oauth_google_base_url: str | None = Field(None, alias="OAUTH_GOOGLE_BASE_URL")
     oauth_github_client_id: str | None = Field(None, alias="OAUTH_GITHUB_CLIENT_ID")
     oauth_github_client_secret: SecretStr | None = Field(None, alias="OAUTH_GITHUB_CLIENT_SECRET")
     oauth_github_base_url: str | None = Field(None, alias="OAUTH_GITHUB_BASE_URL")
+    totp_key_secret: str | None = Field(None, alias="TOTP_KEY_SECRET_ARN")
+    """Its text gives the key that seals the secrets of authenticator apps."""
     totp_key: SecretStr | None = Field(None, alias="TOTP_KEY")
-    """32 bytes in base64, with which the secrets of authenticator apps are sealed."""
+    """The same text itself: 43 random letters and digits or more."""
 
     aws_endpoint_url: str | None = Field(None, alias="AWS_ENDPOINT_URL")
 

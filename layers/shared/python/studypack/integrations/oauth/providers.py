@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ from pydantic import SecretStr
 
 from studypack.core.config import ConfigurationError, Settings, get_settings
 from studypack.core.errors import NotFound
+from studypack.core.secrets import read_secret_document
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -121,11 +121,11 @@ def _client_secret(settings: Settings, provider: OAuthProvider) -> SecretStr:
         else settings.oauth_github_client_secret
     )
     if given is None and settings.oauth_secret:
-        from aws_lambda_powertools.utilities import parameters
-
-        stored = json.loads(str(parameters.get_secret(settings.oauth_secret, max_age=600)))
-        value = stored.get(f"{provider.value.lower()}_client_secret")
-        given = SecretStr(value) if value else None
+        member = f"{provider.value.lower()}_client_secret"
+        value = read_secret_document("OAUTH_SECRET_ARN", settings.oauth_secret).get(member)
+        if not isinstance(value, str) or not value:
+            raise ConfigurationError(f"OAUTH_SECRET_ARN: the secret has no text `{member}`")
+        given = SecretStr(value)
     if given is None:
         name = f"OAUTH_{provider}_CLIENT_SECRET"
         raise ConfigurationError(f"set OAUTH_SECRET_ARN or {name} with OAUTH_{provider}_CLIENT_ID")
