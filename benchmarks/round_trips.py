@@ -219,7 +219,7 @@ def _account(journey: Journey) -> None:
     ask("POST /api/auth/verify-email", {"token": token})
     second = ask("POST /api/auth/login", credentials)
     sessions = ask("GET /api/auth/sessions", token=second["token"])
-    other = next(each["id"] for each in sessions if not each["current"])
+    other = next(each["id"] for each in sessions["items"] if not each["current"])
     ask(
         f"DELETE /api/auth/sessions/{other}",
         name="DELETE /api/auth/sessions/{id}",

@@ -101,7 +101,7 @@ class Journey:
     # Exams
 
     def see_templates(self) -> str:
-        offered = {each["slug"]: each for each in self.laptop.get("/api/exams/templates")}
+        offered = _by_slug(self.laptop.get("/api/exams/templates"))
         exam = offered[EXAM]
         scale = exam["scoring"]
         return (
@@ -150,7 +150,7 @@ class Journey:
     def resume_on_phone(self) -> str:
         sheet = self._running
         self._log_in(self.phone)
-        offered = {each["slug"]: each for each in self.phone.get("/api/exams/templates")}
+        offered = _by_slug(self.phone.get("/api/exams/templates"))
         running = offered[EXAM]["running_session_id"]
         _check(running == sheet.id, "the exam is not running", self.phone)
         session = sheet.fetch(self.phone, unsure=self._in_flight)
@@ -345,6 +345,10 @@ STEPS = (
 def _check(holds: bool, complaint: str, device: Device) -> None:
     if not holds:
         raise Unexpected(complaint, device.last)
+
+
+def _by_slug(page: Document) -> dict[str, Document]:
+    return {each["slug"]: each for each in page["items"]}
 
 
 def _verdict(session: Document) -> str:

@@ -221,7 +221,7 @@ def other(sign_up: Callable[..., Person]) -> Other:
     exams.finalize(person, submitted)
     running = exams.start(person, "ot-diagnostic")
     exams.save(person, running, running["items"][0], exams.any_answer(running["items"][0]))
-    login_sessions = [row["id"] for row in person.get("/api/auth/sessions").json()]
+    login_sessions = [row["id"] for row in person.get("/api/auth/sessions").json()["items"]]
     assert len(login_sessions) == 2
     return Other(person, login_sessions, running, submitted)
 

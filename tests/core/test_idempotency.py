@@ -5,21 +5,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from studypack.core.database import transaction
-from studypack.core.errors import Conflict, Unprocessable
+from studypack.core.errors import Conflict, NotFound, Unprocessable
 from studypack.core.idempotency import RepeatableRequest, once
 from tests.support.concurrency import meeting_at
 
 ME = UUID(int=1)
 HOLD_SETTINGS = "LOCK TABLE auth.settings IN SHARE MODE"
-
-
-class Answer(BaseModel):
-    id: UUID
 
 
 @pytest.fixture(autouse=True)
@@ -33,23 +28,40 @@ def _request(key: str | None = "k", given: Any = "x", **details: Any) -> Repeata
     )
 
 
-def _effect(session: Session) -> Answer:
-    """Something that can be counted."""
+def _effect(session: Session) -> UUID:
+    """Something that can be counted, and read back."""
     made = uuid4()
     session.execute(
         text("INSERT INTO auth.settings (key, value) VALUES (:key, '1')"), {"key": f"t-{made}"}
     )
-    return Answer(id=made)
+    return made
+
+
+Answer = tuple[UUID, Any]
+"""What was made, and what it says now."""
 
 
 def _send(request: RepeatableRequest, then: Callable[[], None] = lambda: None) -> Answer:
-    def work() -> Answer:
-        answer = _effect(session)
+    def work() -> UUID:
+        made = _effect(session)
         then()
-        return answer
+        return made
+
+    def read(made: UUID) -> Answer:
+        value = session.scalar(
+            text("SELECT value FROM auth.settings WHERE key = :key"), {"key": f"t-{made}"}
+        )
+        if value is None:
+            raise NotFound("no such effect")
+        return made, value
 
     with transaction() as session:
-        return once(session, request, Answer, work)
+        return once(session, request, work, read)
+
+
+def _execute(statement: str) -> None:
+    with transaction() as session:
+        session.execute(text(statement))
 
 
 def _effects() -> int:
@@ -62,6 +74,32 @@ def _effects() -> int:
 def test_a_repetition_gets_the_first_ones_answer_and_has_no_effect() -> None:
     assert _send(_request()) == _send(_request())
     assert _effects() == 1
+
+
+def test_a_repetition_is_answered_with_what_is_there_by_then() -> None:
+    made, value = _send(_request())
+    _execute("UPDATE auth.settings SET value = '2' WHERE key LIKE 't-%'")
+    assert value == 1
+    assert _send(_request()) == (made, 2)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "DELETE FROM auth.settings WHERE key LIKE 't-%'",
+        "UPDATE auth.idempotency_keys SET answer = '{}'",
+        "UPDATE auth.idempotency_keys SET answer = NULL",
+        "UPDATE auth.idempotency_keys SET answer = '{\"id\": 7}'",
+        'UPDATE auth.idempotency_keys SET answer = \'{"id": "first"}\'',
+        "UPDATE auth.idempotency_keys SET answer = '[1]'",
+    ],
+)
+def test_a_repetition_whose_result_is_gone_is_told_so(loss: str) -> None:
+    _send(_request())
+    _execute(loss)
+    with pytest.raises(Conflict) as refused:
+        _send(_request())
+    assert refused.value.code == "result_gone"
 
 
 def test_without_a_key_each_request_has_its_effect() -> None:

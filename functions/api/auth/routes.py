@@ -33,7 +33,7 @@ from studypack.accounts.signin import TotpChallenge
 from studypack.core.business_settings import get_business_settings
 from studypack.core.config import get_settings
 from studypack.core.errors import AppError, NotFound
-from studypack.core.http import AcceptedOut, ClientAddress, DbSession
+from studypack.core.http import AcceptedOut, ClientAddress, DbSession, Page
 from studypack.core.http.cookies import (
     OAUTH_COOKIE,
     clear_oauth_cookie,
@@ -260,12 +260,14 @@ def change_password(
 
 
 @router.get("/api/auth/sessions")
-def list_sessions(caller: CurrentUser, session: DbSession) -> list[LoginSessionOut]:
-    """Where one is signed in, the latest used first."""
-    return [
+def list_sessions(caller: CurrentUser, session: DbSession) -> Page[LoginSessionOut]:
+    """Where one is signed in, the latest used first, all on one page."""
+    rows = signin.list_sessions(session, caller.id, now=caller.now)
+    items = [
         LoginSessionOut.model_validate({**vars(row), "current": row.id == caller.session_id})
-        for row in signin.list_sessions(session, caller.id, now=caller.now)
+        for row in rows
     ]
+    return Page(items=items, next_cursor=None)
 
 
 @router.delete("/api/auth/sessions", status_code=204)
@@ -300,5 +302,5 @@ def public_config() -> PublicConfigOut:
         media_base_url=settings.media_base_url,
         oauth_providers=[provider.value.lower() for provider in offered_providers()],
         features=[feature.value for feature in Feature],
-        free_plan_features=sorted(get_business_settings().free_plan_features),
+        free_plan_features=sorted(get_business_settings(None).free_plan_features),
     )

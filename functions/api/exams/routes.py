@@ -41,10 +41,10 @@ ExamsUser = Annotated[Caller, Depends(entitled(Feature.EXAMS))]
 
 
 @router.get("/templates")
-def list_exam_templates(caller: ExamsUser, session: DbSession) -> list[TemplateOut]:
-    """The exams on offer, with the learner's attempts and when the next may start."""
+def list_exam_templates(caller: ExamsUser, session: DbSession) -> Page[TemplateOut]:
+    """The exams on offer, on one page, with the learner's attempts and when the next may start."""
     found = templates.list_templates(session, caller.id)
-    return [TemplateOut.of(view, now=caller.now) for view in found]
+    return Page(items=[TemplateOut.of(view, now=caller.now) for view in found], next_cursor=None)
 
 
 @router.get("/receipt-keys")
@@ -62,17 +62,19 @@ def start_exam(
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> SessionOut:
     """Start an exam: its questions are drawn and its clock runs from here. Repeat safely with
-    Idempotency-Key.
+    Idempotency-Key: a repetition is answered with the session as it is by then.
     """
     request = RepeatableRequest(caller.id, "exams.start", idempotency_key, body.model_dump())
 
-    def start() -> SessionOut:
-        started = assembly.start(
+    def start() -> UUID:
+        return assembly.start(
             session, caller.id, body.template, time_factor=caller.time_factor, now=caller.now
         )
+
+    def read(started: UUID) -> SessionOut:
         return SessionOut.of_view(sessions.load(session, caller.id, started), now=caller.now)
 
-    return once(session, request, SessionOut, start)
+    return once(session, request, start, read)
 
 
 @router.get("/sessions")

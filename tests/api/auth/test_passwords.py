@@ -178,7 +178,7 @@ def test_changing_the_password_ends_the_other_sessions_and_keeps_this_one(
     renewed = replace(learner, token=answer.json()["token"])
     assert is_signed_in(renewed)
     assert not is_signed_in(device)
-    assert [row["current"] for row in renewed.get("/api/auth/sessions").json()] == [True]
+    assert [row["current"] for row in renewed.get("/api/auth/sessions").json()["items"]] == [True]
     assert log_in(api, learner.email).status_code == 401
     assert log_in(api, learner.email, NEW).status_code == 200
     assert len(queued(learner.email, "PASSWORD_CHANGED")) == 1

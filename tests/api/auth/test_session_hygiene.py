@@ -58,7 +58,7 @@ def test_a_session_ends_at_its_time_however_much_it_is_used(learner: Any) -> Non
 def test_a_session_that_rested_too_long_is_not_listed(learner: Any) -> None:
     _unused_for(learner, 15)
     device = on_another_device(learner)
-    assert [row["current"] for row in device.get("/api/auth/sessions").json()] == [True]
+    assert [row["current"] for row in device.get("/api/auth/sessions").json()["items"]] == [True]
 
 
 def test_authentication_with_all_its_rules_is_one_statement(learner: Any, statements: Any) -> None:

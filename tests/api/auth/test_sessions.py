@@ -21,7 +21,8 @@ SESSION_OF = "SELECT id FROM auth.sessions WHERE user_id = :u ORDER BY id DESC L
 def _sessions(person: Any) -> list[dict[str, Any]]:
     answer = person.get("/api/auth/sessions")
     assert answer.status_code == 200
-    found: list[dict[str, Any]] = answer.json()
+    assert answer.json()["next_cursor"] is None
+    found: list[dict[str, Any]] = answer.json()["items"]
     return found
 
 

@@ -76,7 +76,8 @@ def test_a_page_of_the_history_costs_one_statement_short_or_long(
 
 
 def test_a_session_is_read_in_one_statement_short_or_long(learner: Any, statements: Any) -> None:
-    for session in (exams.start(learner), exams.start(learner, bank.offer_everything())):
+    whole_bank = bank.offer_everything(course=bank.PYTHON)
+    for session in (exams.start(learner), exams.start(learner, whole_bank)):
         statements()
         assert learner.get(f"{PATH}/{session['id']}").status_code == 200
         assert len(statements()) == 1 + 1

@@ -6,8 +6,16 @@ from tests.support import bank, exams
 from tests.support.sitting import shift_start
 
 
+def offered(person: Any) -> list[dict[str, Any]]:
+    """The templates, which come on one page."""
+    page = person.get("/api/exams/templates").json()
+    assert page["next_cursor"] is None
+    items: list[dict[str, Any]] = page["items"]
+    return items
+
+
 def of_slug(person: Any, slug: str) -> dict[str, Any]:
-    (found,) = [t for t in person.get("/api/exams/templates").json() if t["slug"] == slug]
+    (found,) = [template for template in offered(person) if template["slug"] == slug]
     return found
 
 
@@ -25,13 +33,13 @@ def test_a_template_tells_what_awaits_the_learner(learner: Any) -> None:
 
 
 def test_the_templates_come_by_title(learner: Any) -> None:
-    titles = [template["title"] for template in learner.get("/api/exams/templates").json()]
+    titles = [template["title"] for template in offered(learner)]
     assert titles == sorted(titles)
     assert len(titles) == 5
 
 
 def test_a_learner_who_has_taken_none_may_start_each(learner: Any) -> None:
-    for template in learner.get("/api/exams/templates").json():
+    for template in offered(learner):
         assert template["attempts"] == 0
         assert template["available_from"] is None
         assert template["running_session_id"] is None
@@ -71,8 +79,7 @@ def test_one_learners_history_is_not_anothers(learner: Any, other_learner: Any) 
 def test_what_is_withdrawn_is_not_offered(learner: Any) -> None:
     bank.execute("UPDATE learning.exam_templates SET is_active = false WHERE slug = 'python-drill'")
     bank.execute("UPDATE learning.courses SET is_active = false WHERE slug = :slug", slug=bank.OT)
-    offered = [template["slug"] for template in learner.get("/api/exams/templates").json()]
-    assert offered == ["python-checkpoint"]
+    assert [template["slug"] for template in offered(learner)] == ["python-checkpoint"]
 
 
 def test_a_visitor_sees_no_templates(api: Any) -> None:
@@ -90,5 +97,5 @@ def test_the_templates_cost_one_statement_few_or_many_with_or_without_history(
     for slug in ("extra-1", "extra-2", "ot-diagnostic"):
         exams.start(learner, slug)
     statements()
-    assert len(learner.get("/api/exams/templates").json()) == 25
+    assert len(offered(learner)) == 25
     assert len(statements()) == 1 + 1

@@ -1,4 +1,4 @@
-"""Idempotency-Key: a repeated request gets the first one's answer instead of a second effect."""
+"""Idempotency-Key: a repeated request gets the first one's result instead of a second effect."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from studypack.core.errors import Unprocessable
+from studypack.core.errors import Conflict, NotFound, Unprocessable
 from studypack.core.jobs import Run, delete_in_batches
 from studypack.core.models import IdempotencyKey
 
-Answer = TypeVar("Answer", bound=BaseModel)
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -39,16 +38,21 @@ class RepeatableRequest:
 
 
 def once(
-    session: Session, request: RepeatableRequest, answer: type[Answer], work: Callable[[], Answer]
+    session: Session,
+    request: RepeatableRequest,
+    work: Callable[[], UUID],
+    read: Callable[[UUID], Answer],
 ) -> Answer:
-    """Do `work` for the first request of a key; a later one gets the stored answer.
+    """Do `work` for the first request of a key and remember the id of what it made; it is read for
+    the answer, by a later request as it is then.
 
     The key's row is written in the request's own transaction: a concurrent duplicate waits on the
-    primary key until the first commits (then replays) or rolls back (then does the work). Raises
-    Unprocessable when the key came before with other input.
+    primary key until the first commits (then reads) or rolls back (then does the work). Raises
+    Unprocessable (`key_reused`) when the key came before with other input, Conflict
+    (`result_gone`) when what was made is no longer there or its id cannot be read.
     """
     if request.key is None:
-        return work()
+        return read(work())
     mine = (
         IdempotencyKey.user_id == request.user_id,
         IdempotencyKey.operation == request.operation,
@@ -71,16 +75,29 @@ def once(
             raise Unprocessable.field(
                 "Idempotency-Key", "This key came before with other input.", code="key_reused"
             )
-        return answer.model_validate(stored.answer)
-    result = work()
-    session.execute(
-        update(IdempotencyKey).where(*mine).values(answer=result.model_dump(mode="json"))
+        return _read_again(stored.answer, read)
+    made = work()
+    session.execute(update(IdempotencyKey).where(*mine).values(answer={"id": str(made)}))
+    return read(made)
+
+
+def _read_again(stored: Any, read: Callable[[UUID], Answer]) -> Answer:
+    gone = Conflict(
+        "What this key's first request made is no longer there; send a new key.",
+        code="result_gone",
     )
-    return result
+    try:
+        made = UUID(stored["id"])
+    except (TypeError, KeyError, ValueError, AttributeError):
+        raise gone from None
+    try:
+        return read(made)
+    except NotFound:
+        raise gone from None
 
 
 def purge_old_answers(run: Run) -> None:
-    """Forget stored answers after a day: a repetition comes within minutes."""
+    """Forget keys after a day: a repetition comes within minutes."""
     delete_in_batches(
         run,
         "idempotency_keys",

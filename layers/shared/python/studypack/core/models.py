@@ -1,4 +1,4 @@
-"""Tables that serve every package: stored answers of repeated requests, business settings, the
+"""Tables that serve every package: keys of repeated requests, business settings, the
 audit log.
 """
 
@@ -16,7 +16,7 @@ from studypack.core.database import Base, new_id
 
 
 class IdempotencyKey(Base):
-    """One request that was sent with an Idempotency-Key, and the answer that a repetition gets."""
+    """One request that was sent with an Idempotency-Key, and what a repetition is answered from."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (
@@ -32,6 +32,7 @@ class IdempotencyKey(Base):
     fingerprint: Mapped[str]
     """SHA-256 of the input: the same key with other input is an error."""
     answer: Mapped[dict[str, Any] | None]
+    """`{"id": ...}`: what the request made, read anew for every repetition."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
