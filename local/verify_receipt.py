@@ -108,7 +108,8 @@ def _details(event: str, data: Mapping[str, Any], places: Mapping[str, int]) -> 
             )
         case LogEvent.ANSWERED:
             place = places.get(str(data.get("question")), "?")
-            return f"item {place}, revision {data.get('revision')}: {_answer(data.get('answer'))}"
+            answer = _answer(data["answer"]) if "answer" in data else "answer unchanged"
+            return f"item {place}, revision {data.get('revision')}: {answer}"
         case LogEvent.PAUSED:
             return f"at most until {_time(data, 'ends_at_latest')}"
         case LogEvent.RESUMED:

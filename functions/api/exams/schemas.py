@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from studypack.core.config import get_settings
 from studypack.core.http import In, Out, UtcTime
+from studypack.core.http.schemas import small_json
 from studypack.exams import results
 from studypack.exams.clock import ExamClock
 from studypack.exams.forms import PublicItem, RevealedItem, present, reveal
@@ -19,11 +20,10 @@ from studypack.exams.models import ExamSession, ExamStatus, ExamTemplate, Scorin
 from studypack.exams.responses import NewResponse, SavedResponse
 from studypack.exams.results import GradedItem
 from studypack.exams.scoring import Scoring
-from studypack.exams.sessions import FormItem, SessionView
+from studypack.exams.sessions import MAX_METADATA_CHARACTERS, FormItem, SessionView
 from studypack.exams.templates import TemplateView
 from studypack.questions.answers import Answer
 
-MAX_METADATA_CHARACTERS = 5_000
 MAX_REVISION = 2_000_000_000
 
 
@@ -103,7 +103,7 @@ class StartIn(In):
 
 class ClockOut(Out):
     """The session's clock. The server's is the one that counts: compare `server_now` with your
-    own.
+    own. A submitted session's stands at 0.
     """
 
     server_now: UtcTime
@@ -114,7 +114,7 @@ class ClockOut(Out):
     pause_left_seconds: int
 
     @classmethod
-    def of(cls, clock: ExamClock, *, now: datetime) -> ClockOut:
+    def of(cls, clock: ExamClock, *, now: datetime, submitted: bool = False) -> ClockOut:
         """The clock as it stands at `now`."""
         settled = clock.settled(now)
         left = settled.pause_left_seconds
@@ -124,8 +124,8 @@ class ClockOut(Out):
             server_now=now,
             started_at=clock.started_at,
             deadline_at=clock.running_deadline(now),
-            remaining_seconds=clock.remaining_seconds(now),
-            paused=clock.is_paused(now),
+            remaining_seconds=0 if submitted else clock.remaining_seconds(now),
+            paused=not submitted and clock.is_paused(now),
             pause_left_seconds=max(0, left),
         )
 
@@ -208,11 +208,12 @@ class SessionOut(SessionSummaryOut):
     def of_view(cls, view: SessionView, *, now: datetime) -> SessionOut:
         """From the service's view, at the time of the request."""
         session = view.session
-        hidden = session.status is ExamStatus.IN_PROGRESS and view.clock.is_paused(now)
+        submitted = session.status is not ExamStatus.IN_PROGRESS
+        hidden = not submitted and view.clock.is_paused(now)
         summary = SessionSummaryOut.of((session, view.template))
         return cls(
             **dict(summary),
-            clock=ClockOut.of(view.clock, now=now),
+            clock=ClockOut.of(view.clock, now=now, submitted=submitted),
             duration_minutes=session.duration_minutes,
             item_count=len(view.items),
             media_base_url=get_settings().media_base_url,
@@ -240,7 +241,7 @@ class ResponseIn(In):
     question_id: UUID
     revision: Annotated[int, Field(ge=1, le=MAX_REVISION)]
     answer: Answer | None = Field(
-        default=None, description="By the question's type; null clears it"
+        default=None, description="By the question's type; null or a selection of nothing clears it"
     )
     flagged: bool | None = Field(default=None, description="Null leaves the flag as it is")
     time_spent_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
@@ -282,7 +283,9 @@ class SavedOut(ResponseOut):
 
 
 def _small(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    if value is not None and len(str(value)) > MAX_METADATA_CHARACTERS:
+    if value is None:
+        return None
+    if len(str(small_json(value))) > MAX_METADATA_CHARACTERS:
         raise ValueError(f"at most {MAX_METADATA_CHARACTERS} characters in all")
     return value
 
@@ -313,7 +316,7 @@ class ScoreOut(Out):
 
 
 class TopicResultOut(Out):
-    """How a topic went, and the mastery that follows."""
+    """How a topic went."""
 
     id: UUID
     slug: str
@@ -323,7 +326,9 @@ class TopicResultOut(Out):
     credit: Decimal
     percent: Decimal
     seconds: int
-    mastery: float | None
+    mastery: float | None = Field(
+        description="The learner's current mastery of the topic, with all that came since; 0 to 1"
+    )
 
 
 class ReceiptKeyOut(Out):

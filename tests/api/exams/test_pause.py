@@ -126,11 +126,47 @@ def test_notes_are_merged_key_by_key_and_null_removes_one(
     assert parse(merged["clock"]["deadline_at"]) == parse(sitting["clock"]["deadline_at"])
 
 
+def test_notes_that_grow_too_long_together_are_refused(
+    learner: Any, sitting: dict[str, Any]
+) -> None:
+    for name in ("one", "two"):
+        assert change(learner, sitting, metadata={name: "x" * 2_400}).status_code == 200
+    refused = change(learner, sitting, metadata={"three": "x" * 2_400})
+    assert (refused.status_code, fields(refused)) == (422, ["metadata"])
+    assert sorted(state(learner, sitting)["metadata"]) == ["one", "two"]
+    instead = change(learner, sitting, metadata={"one": None, "three": "x" * 2_400})
+    assert sorted(instead.json()["metadata"]) == ["three", "two"]
+
+
+def test_a_session_changed_too_often_cannot_be_paused_and_a_pause_can_be_ended(
+    learner: Any, sitting: dict[str, Any]
+) -> None:
+    fill = "UPDATE learning.exam_sessions SET log_sequence = 599 WHERE id = :id"
+    bank.execute(fill, id=sitting["id"])
+    assert change(learner, sitting, action="pause").status_code == 200
+    assert change(learner, sitting, action="resume").status_code == 200
+    refused = change(learner, sitting, action="pause")
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_changes")
+    assert state(learner, sitting)["clock"]["paused"] is False
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_the_clock_of_a_submitted_exam_stands_at_nought(
+    learner: Any, sitting: dict[str, Any], paused: bool
+) -> None:
+    if paused:
+        change(learner, sitting, action="pause")
+    exams.finalize(learner, sitting)
+    clock = state(learner, sitting)["clock"]
+    assert (clock["remaining_seconds"], clock["paused"]) == (0, False)
+
+
 WRONG_CHANGES: list[tuple[dict[str, Any], str]] = [
     ({}, "body"),
     ({"action": "pause", "metadata": {}}, "body"),
     ({"action": "stop"}, "action"),
     ({"metadata": {"note": "x" * 5_001}}, "metadata"),
+    ({"metadata": {"note": 10**400}}, "metadata"),
     ({"deadline_at": "2100-01-01T00:00:00Z", "action": "pause"}, "deadline_at"),
 ]
 

@@ -8,6 +8,7 @@ import pytest
 from tests.support import bank, exams
 from tests.support.at_once import meeting_at
 from tests.support.devices import another_device
+from tests.support.sitting import of_type
 
 
 @pytest.fixture
@@ -54,6 +55,43 @@ def test_an_answer_whose_solution_was_shown_is_final(
     assert (response["revision"], response["answer"]) == (1, answer)
 
 
+SAVED = (
+    "SELECT answered_at, reviewed_at, credit, is_correct FROM learning.exam_responses"
+    " WHERE session_id = :id"
+)
+
+
+def test_flag_and_time_of_a_final_answer_can_be_changed_and_nothing_else(
+    learner: Any, drill: dict[str, Any]
+) -> None:
+    item = drill["items"][0]
+    answer = exams.any_answer(item)
+    first = exams.save(learner, drill, item, answer).json()
+    before = bank.row(SAVED, id=drill["id"])
+    flagged = exams.save(
+        learner, drill, item, answer, revision=2, flagged=True, time_spent_seconds=30
+    )
+    assert flagged.status_code == 200, flagged.text
+    assert flagged.json()["solution"] == first["solution"]
+    assert read(learner, drill)[0]["response"] == {
+        "question_id": item["question_id"],
+        "revision": 2,
+        "answer": answer,
+        "flagged": True,
+        "time_spent_seconds": 30,
+    }
+    assert bank.row(SAVED, id=drill["id"]) == before
+
+
+def test_a_selection_of_nothing_shows_no_solution(learner: Any) -> None:
+    slug = bank.offer_everything(is_practice=True)
+    session = exams.start(learner, slug)
+    for kind in ("MULTI_SELECT", "CLINICAL_SIM"):
+        item = of_type(session, kind)
+        saved = exams.save(learner, session, item, {"type": kind, "option_ids": []}).json()
+        assert (saved["answer"], saved["solution"]) == (None, None)
+
+
 def test_a_final_answer_sent_again_is_replayed_with_its_solution(
     learner: Any, drill: dict[str, Any]
 ) -> None:
@@ -68,12 +106,14 @@ def test_an_answer_that_meets_one_made_final_does_not_replace_it(
 ) -> None:
     item = drill["items"][0]
     answer = exams.any_answer(item)
+    right = exams.right_answer(exams.content_of(item["question_id"]))
+    assert answer != right
     (refused,) = meeting_at(
         "INSERT INTO learning.exam_responses (id, session_id, question_id, answer, revision,"
         " credit, is_correct, reviewed_at)"
         " VALUES (gen_random_uuid(), :session, :question, CAST(:answer AS jsonb), 1, 0, false,"
         " now())",
-        [lambda: exams.save(learner, drill, item, answer, revision=2)],
+        [lambda: exams.save(learner, drill, item, right, revision=2)],
         session=drill["id"],
         question=item["question_id"],
         answer=json.dumps(answer),

@@ -11,6 +11,7 @@ import pytest
 from studypack.exams.receipt import verify
 from studypack.exams.receipt_keys import read_public_keys
 from tests.support import bank, exams
+from tests.support.at_once import meeting_at
 from tests.support.sitting import parse
 
 KEYS = "/api/exams/receipt-keys"
@@ -90,6 +91,53 @@ def test_every_saved_response_is_in_it_as_it_was_sent_and_replays_are_not(learne
         (True, 9),
         (None, 0),
     ]
+
+
+def test_an_answer_that_stays_is_written_once(api: Any, learner: Any) -> None:
+    session = exams.start(learner)
+    item = session["items"][0]
+    answer = exams.any_answer(item)
+    exams.save(learner, session, item, None, flagged=True)
+    exams.save(learner, session, item, None, revision=2, time_spent_seconds=5)
+    exams.save(learner, session, item, answer, revision=3)
+    exams.save(learner, session, item, answer, revision=4, flagged=False)
+    exams.save(learner, session, item, None, revision=5)
+    exams.finalize(learner, session)
+    receipt = download(learner, session)
+    assert verify(receipt, published(api)) == []
+    saved = [entry["data"] for entry in entries(receipt, "ANSWERED")]
+    assert [data.get("answer", "as before") for data in saved] == [
+        None,
+        "as before",
+        answer,
+        "as before",
+        None,
+    ]
+
+
+def test_of_two_answers_at_once_the_log_tells_the_one_that_is_stored(learner: Any) -> None:
+    session = exams.start(learner)
+    item = session["items"][0]
+    first, second, *_ = item["question"]["options"]
+    one = {"type": "SINGLE_BEST", "option_id": first["id"]}
+    other = {"type": "SINGLE_BEST", "option_id": second["id"]}
+    exams.save(learner, session, item, one)
+    # The later one waits, and has read the answer of revision 1: its own, but no longer the last.
+    answers = meeting_at(
+        "SELECT id FROM learning.exam_sessions WHERE id = :id FOR UPDATE",
+        [
+            lambda: exams.save(learner, session, item, other, revision=2),
+            lambda: exams.save(learner, session, item, one, revision=3),
+        ],
+        id=session["id"],
+    )
+    stored = answers[1].json()
+    assert (stored["revision"], stored["answer"]) == (3, one)
+    exams.finalize(learner, session)
+    told: dict[str, Any] = {}
+    for entry in entries(download(learner, session), "ANSWERED"):
+        told = entry["data"].get("answer", told)
+    assert told == one
 
 
 def test_answers_of_every_type_hold_in_a_receipt(api: Any, learner: Any) -> None:

@@ -10,15 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from studypack.core.errors import Conflict
 from studypack.exams.clock import ExamClock
 from studypack.exams.models import ExamResponseLog, ExamSession
 from studypack.exams.receipt import FIRST_PREVIOUS, Entry, Head, LogEvent, instant, next_entry
+
+ENTRIES_PER_ITEM: Final = 50
+MOST_ENTRIES: Final = 6_000
+"""At about 0.6 KiB each the receipt stays well below Lambda's 6 MB of an answer."""
 
 
 @dataclass(frozen=True)
@@ -65,18 +70,37 @@ def answered(
     question_id: UUID,
     revision: int,
     answer: dict[str, Any] | None,
+    answer_changed: bool,
     flagged: bool | None,
     time_spent_seconds: int,
 ) -> Fact:
-    """A saved response as the device sent it: `flagged` None left the flag as it was."""
+    """A saved response as the device sent it: without `answer` that stayed as the question's entry
+    before says, `flagged` None left the flag as it was.
+    """
     data = {
         "question": str(question_id),
         "revision": revision,
-        "answer": answer,
         "flagged": flagged,
         "time_spent_seconds": time_spent_seconds,
     }
+    if answer_changed:
+        data["answer"] = answer
     return Fact(LogEvent.ANSWERED, data)
+
+
+def check_room(sequence: int, *, items: int) -> None:
+    """Refuse a further change of a session whose log, `sequence` entries long, is full.
+
+    Submission and the end of a pause are not asked: they come at most once each. Waiting does not
+    help, so the refusal is Conflict (`too_many_changes` with the `limit`), no 429.
+    """
+    limit = min(ENTRIES_PER_ITEM * items, MOST_ENTRIES)
+    if sequence >= limit:
+        raise Conflict(
+            f"This exam was changed {limit} times, more than its log takes. It can be submitted.",
+            code="too_many_changes",
+            limit=limit,
+        )
 
 
 def paused(before: ExamClock, after: ExamClock, *, now: datetime) -> list[Fact]:

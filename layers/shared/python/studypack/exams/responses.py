@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,11 +17,13 @@ from studypack.exams import response_log
 from studypack.exams.clock import ExamClock
 from studypack.exams.models import ExamStatus
 from studypack.exams.receipt import next_entry
-from studypack.exams.sessions import session_not_found
+from studypack.exams.sessions import exam_finished, session_not_found
 from studypack.questions.answers import (
     ANSWER,
     Answer,
     AnswerMismatch,
+    ClinicalSimAnswer,
+    MultiSelectAnswer,
     QuestionContent,
     check_answer,
 )
@@ -65,7 +67,7 @@ class SavedResponse:
 _LOCK_AND_READ = text(
     """
     WITH locked AS MATERIALIZED (
-        SELECT id, status, started_at, deadline_at, paused_at, pause_used_seconds,
+        SELECT id, status, submitted_by, started_at, deadline_at, paused_at, pause_used_seconds,
                pause_budget_seconds, is_practice, blueprint, log_sequence, log_hash
           FROM learning.exam_sessions WHERE id = :session_id AND user_id = :user_id
            FOR NO KEY UPDATE)
@@ -97,10 +99,13 @@ _STORE_AND_LOG = text(
            SET revision = excluded.revision, answer = excluded.answer,
                flagged = coalesce(CAST(:flagged AS boolean), r.flagged),
                time_spent_seconds = greatest(r.time_spent_seconds, excluded.time_spent_seconds),
-               answered_at = excluded.answered_at, credit = excluded.credit,
-               is_correct = excluded.is_correct, reviewed_at = excluded.reviewed_at,
+               answered_at = CASE WHEN CAST(:answer_changed AS boolean)
+                                  THEN excluded.answered_at
+                                  ELSE r.answered_at END,
+               credit = excluded.credit, is_correct = excluded.is_correct,
+               reviewed_at = coalesce(r.reviewed_at, excluded.reviewed_at),
                updated_at = excluded.updated_at
-         WHERE r.revision < excluded.revision AND r.reviewed_at IS NULL
+         WHERE r.revision = CAST(:seen_revision AS int)
         RETURNING revision, answer, flagged, time_spent_seconds, reviewed_at, updated_at),
     logged AS (
         INSERT INTO learning.exam_response_log
@@ -116,18 +121,18 @@ _STORE_AND_LOG = text(
     SELECT * FROM stored
     """
 )
-"""What was stored is logged, and nothing else: no row comes back when this revision or a newer one,
-or a final answer, came while the session was waited for.
+"""What was stored is logged, and nothing else: no row comes back when another revision than the one
+that was read came while the session was waited for.
 """
 
 
 def save(session: Session, user_id: UUID, session_id: UUID, response: NewResponse) -> SavedResponse:
     """Store a response if its revision is newer; the same revision with the same answer again
-    changes nothing.
+    changes nothing. A selection of nothing is no answer. Of a final answer flag and time change.
 
     Raises NotFound (`exam_session_not_found`), Conflict (`exam_finished`, `exam_paused`,
     `deadline_passed` with `deadline_at`, `stale_revision` with the newer `response`,
-    `answer_final`), Unprocessable naming the field.
+    `answer_final`, `too_many_changes`), Unprocessable naming the field.
     """
     row = session.execute(
         _LOCK_AND_READ,
@@ -142,24 +147,24 @@ def save(session: Session, user_id: UUID, session_id: UUID, response: NewRespons
         )
     content = QuestionContent.model_validate(row.content)
     _check_shape(response, content)
+    response = _without_empty_selection(response)
     if row.revision is not None and response.revision <= row.revision:
         return _replay(row, response, content, clock)
-    if row.reviewed_at is not None:
+    if row.reviewed_at is not None and _document(response.answer) != row.answer:
         raise Conflict(
             "The solution of this question was shown; its answer is final.", code="answer_final"
         )
+    response_log.check_room(row.log_sequence, items=row.blueprint["items"])
     stored = _store(session, session_id, response, row, content)
     if stored is None:
-        # Another device was faster; what it stored, seen now, decides: replay, stale or final.
+        # Another device was faster; what it stored is seen now, and this lock is held already.
         return save(session, user_id, session_id, response)
     return _saved(row, stored, content, clock, replayed=False)
 
 
 def _open_clock(row: Row[Any]) -> ExamClock:
     if row.status != ExamStatus.IN_PROGRESS:
-        raise Conflict(
-            "This exam has been submitted.", code="exam_finished", status_of_session=row.status
-        )
+        raise exam_finished(row.status, submitted_by=row.submitted_by, deadline_at=row.deadline_at)
     clock = ExamClock(
         row.started_at,
         row.deadline_at,
@@ -190,6 +195,15 @@ def _check_shape(response: NewResponse, content: QuestionContent) -> None:
             code=mismatch.code,
             errors=[FieldError(f"answer.{mismatch.field}", mismatch.code, mismatch.message)],
         ) from None
+
+
+def _without_empty_selection(response: NewResponse) -> NewResponse:
+    """Who unticks the last box has cleared the answer: it must not count as one."""
+    match response.answer:
+        case MultiSelectAnswer(option_ids=()) | ClinicalSimAnswer(option_ids=()):
+            return replace(response, answer=None)
+        case _:
+            return response
 
 
 def _replay(
@@ -228,16 +242,16 @@ def _store(
     row: Row[Any],
     content: QuestionContent,
 ) -> Row[Any] | None:
-    """The row as stored, or None when this revision or a newer one, or a final answer, came in
-    between.
-    """
+    """The row as stored, or None when what was read is no longer what is there."""
     answer = _document(response.answer)
+    changed = row.revision is None or answer != row.answer
     reveal = row.is_practice and answer is not None
     earned = credit(content, response.answer) if reveal and response.answer else None
     fact = response_log.answered(
         question_id=response.question_id,
         revision=response.revision,
         answer=answer,
+        answer_changed=changed,
         flagged=response.flagged,
         time_spent_seconds=response.time_spent_seconds,
     )
@@ -250,7 +264,9 @@ def _store(
             "session_id": session_id,
             "question_id": response.question_id,
             "revision": response.revision,
+            "seen_revision": row.revision,
             "answer": None if answer is None else json.dumps(answer),
+            "answer_changed": changed,
             "flagged": response.flagged,
             "time_spent_seconds": response.time_spent_seconds,
             "answered_at": None if answer is None else row.now,

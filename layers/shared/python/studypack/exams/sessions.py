@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, aliased
 
-from studypack.core.errors import Conflict, NotFound
+from studypack.core.errors import Conflict, NotFound, Unprocessable
 from studypack.core.paging import PageParams
 from studypack.courses.models import Course, Topic, TopicMastery
 from studypack.exams import response_log
 from studypack.exams.clock import ExamClock
-from studypack.exams.models import ExamItem, ExamResponse, ExamSession, ExamStatus, ExamTemplate
+from studypack.exams.models import (
+    ExamItem,
+    ExamResponse,
+    ExamSession,
+    ExamStatus,
+    ExamTemplate,
+    SubmittedBy,
+)
 from studypack.questions.answers import QuestionContent
 from studypack.questions.models import QuestionVersion
+
+MAX_METADATA_CHARACTERS: Final = 5_000
+"""Of a session's notes as JSON, all together."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +70,17 @@ def session_not_found() -> NotFound:
     return NotFound("There is no such exam session.", code="exam_session_not_found")
 
 
-def not_in_progress(session: ExamSession) -> Conflict:
-    """The answer for a change that comes after submission."""
+def exam_finished(
+    status: str, *, submitted_by: str | None, deadline_at: datetime | None
+) -> Conflict:
+    """The answer for a change that comes after submission; after one by the clock it tells the
+    deadline.
+    """
+    timing: dict[str, Any] = {}
+    if submitted_by == SubmittedBy.CLOCK:
+        timing = {"submitted_by": submitted_by, "deadline_at": deadline_at}
     return Conflict(
-        "This exam has been submitted.", code="exam_finished", status_of_session=session.status
+        "This exam has been submitted.", code="exam_finished", status_of_session=status, **timing
     )
 
 
@@ -199,20 +217,31 @@ def change(
     own notes into it.
 
     Returns the session as it is then, and the time at which that holds. Raises NotFound, Conflict:
-    `exam_finished`, `pause_not_allowed`, `already_paused`, `pause_budget_spent`, `not_paused`.
+    `exam_finished`, `pause_not_allowed`, `already_paused`, `pause_budget_spent`, `not_paused`,
+    `too_many_changes`; Unprocessable (`metadata`) when the notes would grow too long.
     """
     found, now = lock(session, session_id, user_id=user_id)
     if found.status is not ExamStatus.IN_PROGRESS:
-        raise not_in_progress(found)
+        raise exam_finished(
+            found.status, submitted_by=found.submitted_by, deadline_at=found.deadline_at
+        )
     if action is not None:
         _move_clock(session, found, action, now=now)
     if notes is not None:
-        merged = {**found.session_metadata, **notes}
-        found.session_metadata = {
-            name: value for name, value in merged.items() if value is not None
-        }
+        found.session_metadata = _merged(found.session_metadata, notes)
     session.flush()
     return load(session, user_id, session_id), now
+
+
+def _merged(stored: Mapping[str, Any], notes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {name: value for name, value in {**stored, **notes}.items() if value is not None}
+    if len(json.dumps(merged, ensure_ascii=False)) > MAX_METADATA_CHARACTERS:
+        raise Unprocessable.field(
+            "metadata",
+            f"With what is stored already, more than {MAX_METADATA_CHARACTERS} characters.",
+            code="too_long",
+        )
+    return merged
 
 
 def _move_clock(
@@ -222,6 +251,7 @@ def _move_clock(
     after = before.pause(now) if action == "pause" else before.resume(now)
     apply_clock(found, after)
     if action == "pause":
+        response_log.check_room(found.log_sequence, items=found.blueprint["items"])
         facts = response_log.paused(before, after, now=now)
     else:
         facts = [response_log.resumed(before, after, now=now)]
