@@ -97,3 +97,12 @@ def test_a_count_is_forgiven_with_the_requests_own_transaction() -> None:
 def test_counting_costs_one_statement_for_any_number_of_limits(statements) -> None:
     _take(_limit("a"), _limit("b"), _limit("c"))
     assert len(statements()) == 1
+
+
+def test_of_a_shared_limit_only_the_try_itself_is_taken_back() -> None:
+    own, shared = _limit("own", 9), _limit("shared", 9)
+    for _ in range(3):
+        _take(own, shared)
+    with transaction() as session:
+        forgive(session, [own], this_try=[shared])
+    assert value("SELECT array_agg(hits ORDER BY hits) FROM auth.throttles") == [0, 2]

@@ -27,6 +27,7 @@ from studypack.access.guards import CurrentUser, Now
 from studypack.accounts import email_change, oauth, profile, totp
 from studypack.core.http import AcceptedOut, DbSession
 from studypack.core.http.cookies import clear_session_cookie, set_session_cookie
+from studypack.core.paging import Page
 from studypack.identity.models import User, UserProfile
 from studypack.integrations.oauth.providers import ProviderName
 
@@ -110,12 +111,13 @@ def change_email(
 
 
 @router.get("/oauth-accounts")
-def list_oauth_accounts(caller: CurrentUser, session: DbSession) -> list[OAuthAccountOut]:
-    """The providers' accounts that sign me in."""
-    return [
+def list_oauth_accounts(caller: CurrentUser, session: DbSession) -> Page[OAuthAccountOut]:
+    """The providers' accounts that sign me in; one page, as there are few."""
+    accounts = [
         OAuthAccountOut.model_validate({**vars(row), "provider": row.provider.value.lower()})
         for row in oauth.linked_accounts(session, caller.id)
     ]
+    return Page(items=accounts, next_cursor=None)
 
 
 @router.delete("/oauth-accounts/{provider}", status_code=204)

@@ -11,36 +11,12 @@ from pydantic import AfterValidator, Field, HttpUrl, StringConstraints
 
 from studypack.accounts.fields import Email, OneTimeCode, Password
 from studypack.core.http import In, LongText, Out, ShortText, UtcTime
+from studypack.core.http.schemas import small_json
 from studypack.identity.models import Level, Role, UserType
 from studypack.integrations.oauth.providers import ProviderName
 
-MAX_JSON_CHARACTERS = 10_000
-MAX_JSON_DEPTH = 20
-
-
-def _small(value: dict[str, Any]) -> dict[str, Any]:
-    level: list[Any] = [value]
-    for _ in range(MAX_JSON_DEPTH):
-        level = [child for parent in level for child in _children(parent)]
-    if level:
-        raise ValueError(f"at most {MAX_JSON_DEPTH} levels deep")
-    if len(str(value)) > MAX_JSON_CHARACTERS:
-        raise ValueError(f"at most {MAX_JSON_CHARACTERS} characters in all")
-    return value
-
-
-def _children(value: Any) -> list[Any]:
-    match value:
-        case dict():
-            return list(value.values())
-        case list():
-            return value
-        case _:
-            return []
-
-
 Preferences = Annotated[
-    dict[Annotated[str, StringConstraints(max_length=60)], Any], AfterValidator(_small)
+    dict[Annotated[str, StringConstraints(max_length=60)], Any], AfterValidator(small_json)
 ]
 Link = Annotated[str, StringConstraints(max_length=500), AfterValidator(lambda v: str(HttpUrl(v)))]
 Socials = Annotated[

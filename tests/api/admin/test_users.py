@@ -187,3 +187,21 @@ def test_the_next_exams_deadline_is_stretched_and_the_one_under_way_is_not(
     exams.finalize(learner, running)
     stretched = exams.start(learner)
     assert value(planned + " WHERE id = :i", i=stretched["id"]) == duration * Decimal("1.5")
+
+
+def test_the_last_two_admins_cannot_demote_each_other(sign_up: Any, database_url: str) -> None:
+    one, two = sign_up(role="ADMIN"), sign_up(role="ADMIN")
+    execute("UPDATE auth.users SET role = 'USER' WHERE id NOT IN (:a, :b)", a=one.id, b=two.id)
+
+    def demote(caller: Person, whom: Person) -> int:
+        answer = caller.patch(f"{USERS}/{whom.id}/role", json={"role": "USER"})
+        return int(answer.status_code)
+
+    answers = meeting_at(
+        database_url,
+        "SELECT 1 FROM auth.users WHERE role = 'ADMIN' FOR UPDATE",
+        lambda: demote(one, two),
+        lambda: demote(two, one),
+    )
+    assert sorted(answers) == [200, 409]
+    assert value("SELECT count(*) FROM auth.users WHERE role = 'ADMIN'") == 1

@@ -16,7 +16,7 @@ from tests.support import mail
 def test_a_known_and_an_unknown_address_cost_the_same_statements(
     path: str, api: TestClient, learner: Any, statements: Callable[[], list[str]]
 ) -> None:
-    get_business_settings()
+    get_business_settings(None)
     statements()
     unknown = api.post(path, json={"email": "nobody@example.com"})
     for_unknown = statements()

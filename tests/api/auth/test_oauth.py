@@ -84,7 +84,7 @@ def test_an_address_that_both_sides_verified_links_the_account(
     _is(provider, "grace", learner)
     assert trip(page, "grace").status_code == 303
     assert page.get("/api/users/me").json()["id"] == str(learner.id)
-    [linked] = page.get("/api/users/me/oauth-accounts").json()
+    [linked] = page.get("/api/users/me/oauth-accounts").json()["items"]
     assert (linked["provider"], linked["email"]) == ("google", learner.email)
 
 
@@ -310,7 +310,7 @@ def test_an_account_of_a_provider_is_linked_to_one_and_one_to_each(
     assert _refusal(trip(page, "grace")) == (409, "oauth_account_in_use")
     assert trip(page, "lea").status_code == 303
     trip(page, "lea")
-    assert len(page.get("/api/users/me/oauth-accounts").json()) == 1
+    assert len(page.get("/api/users/me/oauth-accounts").json()["items"]) == 1
 
 
 def test_unlinking_leaves_a_way_to_sign_in(page: Any) -> None:

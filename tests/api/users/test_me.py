@@ -146,14 +146,15 @@ def test_input_that_does_not_fit_is_named_is_not_echoed_and_changes_nothing(
     assert learner.get(ME).json() == before
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e400"])
-def test_a_number_that_json_has_not_is_refused(learner: Person, number: str) -> None:
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e400", "9" * 400, r'"\ud800"'])
+def test_what_the_database_cannot_store_is_refused_by_name(learner: Person, value: str) -> None:
     answer = learner.patch(
         ME,
-        content=f'{{"preferences": {{"a": {number}}}}}',
+        content=f'{{"preferences": {{"a": {value}}}}}',
         headers={"Content-Type": "application/json"},
     )
     assert answer.status_code == 422
+    assert [name for name, _ in fields(answer)] == ["preferences"]
     assert learner.get(ME).json()["preferences"] == {}
 
 
@@ -217,3 +218,33 @@ def test_preferences_cannot_grow_without_end(learner: Any) -> None:
     assert answer.json()["errors"][0]["field"] == "preferences"
     kept = learner.get("/api/users/me").json()["preferences"]
     assert sorted(kept) == ["note-0", "note-1"]
+
+
+@pytest.mark.parametrize("zone", ["localtime", "posixrules", "right/UTC", "posix/Europe/Berlin"])
+def test_a_zone_that_only_this_machine_knows_is_refused(learner: Person, zone: str) -> None:
+    assert fields(learner.patch(ME, json={"timezone": zone})) == [("timezone", "unknown_timezone")]
+
+
+def test_postgresql_knows_every_zone_that_is_taken(database_url: str) -> None:
+    from studypack.accounts import registration
+
+    known = set(values("SELECT name FROM pg_timezone_names"))
+    assert registration._zones() - known == set()
+
+
+@pytest.mark.parametrize(("path", "name"), [(ME, "preferences"), (f"{ME}/profile", "socials")])
+def test_two_changes_at_once_both_hold(
+    learner: Person, database_url: str, path: str, name: str
+) -> None:
+    answers = meeting_at(
+        database_url,
+        "SELECT 1 FROM auth.user_profiles WHERE user_id = :id FOR UPDATE",
+        *[
+            lambda key=key: learner.patch(path, json={name: {key: "x"}}).status_code
+            for key in ("one", "two")
+        ],
+        id=learner.id,
+    )
+    assert answers == [200, 200]
+    kept = learner.get(path).json()[name]
+    assert sorted(kept) == ["one", "two"]

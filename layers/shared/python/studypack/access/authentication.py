@@ -66,7 +66,7 @@ def authenticate(token: str) -> Caller | None:
     still counts as having been seen. The business settings, too, are read before that transaction
     takes the environment's only connection.
     """
-    settings = get_business_settings()
+    settings = get_business_settings(None)
     values = {"token_hash": hash_token(token), "idle_days": settings.session_idle_days}
     with autocommit() as connection:
         row = connection.execute(_AUTHENTICATE, values).one_or_none()

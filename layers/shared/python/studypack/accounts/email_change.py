@@ -1,15 +1,18 @@
-"""Changing the account's address: both the old and the new one must confirm."""
+"""Changing the account's address: both the old and the new one must confirm, or the new one alone
+where nobody ever proved that the old one exists.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from studypack.accounts import links
+from studypack.accounts import links, throttles
+from studypack.accounts.addresses import has_address
 from studypack.accounts.models import TokenPurpose, VerificationToken
 from studypack.accounts.recovery import check_current_password
 from studypack.core import audit
@@ -24,20 +27,28 @@ from studypack.notifications.service import enqueue_email
 def request_email_change(
     session: Session, user_id: UUID, password: str, new_email: str, *, now: datetime
 ) -> None:
-    """Mail a confirmation to both addresses; the change happens when both have confirmed.
+    """Mail a confirmation to both addresses; the change happens when both have confirmed. An
+    address never verified is not asked: it may be a misspelt one that nobody reads.
 
-    An older request that waits is withdrawn. Raises Conflict (`email_taken`), Unprocessable naming
-    `password`, or `email` when it is the same.
+    An older request that waits is withdrawn. Every call counts, also a refused one: it tells
+    whether an address is taken. Raises TooManyRequests, Conflict (`email_taken`),
+    Unprocessable naming `password`, or `email` when it is the same.
     """
+    throttles.take(
+        session, *throttles.mail_limits(session, "email-change", new_email, str(user_id))
+    )
     check_current_password(session, user_id, password, field="password")
-    user = session.scalars(select(User).where(User.id == user_id)).one()
-    if user.email.lower() == new_email.lower():
+    user, unchanged = session.execute(
+        select(User, has_address(new_email)).where(User.id == user_id)
+    ).one()
+    if unchanged:
         raise Unprocessable.field("email", "This is your address already.", code="unchanged")
     _refuse_taken(session, new_email)
     links.revoke_links(session, user.id, TokenPurpose.EMAIL_CHANGE)
     change_id = uuid7(now)
-    lifetime = timedelta(hours=get_business_settings().verification_hours)
-    for email in (user.email, new_email):
+    lifetime = timedelta(hours=get_business_settings(session).verification_hours)
+    asked = (new_email,) if user.email_verified_at is None else (user.email, new_email)
+    for email in asked:
         links.send_link(
             session,
             user.id,
@@ -52,9 +63,7 @@ def request_email_change(
 
 
 def _refuse_taken(session: Session, email: str) -> None:
-    taken = session.scalar(
-        select(User.id).where(func.lower(User.email) == email.lower(), User.deleted_at.is_(None))
-    )
+    taken = session.scalar(select(User.id).where(has_address(email), User.deleted_at.is_(None)))
     if taken is not None:
         raise _taken()
 

@@ -157,7 +157,7 @@ def revoke_links(session: Session, user_id: UUID, *purposes: TokenPurpose) -> No
 
 
 def both_redeemed(session: Session, change_id: UUID) -> bool:
-    """Whether both addresses of an e-mail change have confirmed."""
+    """Whether every address that an e-mail change asked has confirmed."""
     open_tokens = session.scalars(
         select(VerificationToken.id).where(
             VerificationToken.change_id == change_id, VerificationToken.used_at.is_(None)

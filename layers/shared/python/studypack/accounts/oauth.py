@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from studypack.accounts import throttles
+from studypack.accounts.addresses import has_address
 from studypack.accounts.models import OAuthAccount, OAuthAttempt
 from studypack.accounts.registration import NewAccount, create_account
 from studypack.accounts.signin import (
@@ -33,6 +34,7 @@ from studypack.accounts.signin import (
 )
 from studypack.accounts.tokens import hash_token, new_token
 from studypack.core import audit
+from studypack.core.business_settings import get_business_settings
 from studypack.core.config import get_settings
 from studypack.core.database import transaction
 from studypack.core.errors import AppError, BadRequest, Conflict, Forbidden, NotFound, Unprocessable
@@ -133,7 +135,8 @@ def begin(
     """
     client = client_of(provider)
     target = checked_return_to(return_to)
-    now = throttles.take(session, throttles.Limit("oauth-start", address, 100, throttles.HOUR))
+    hits = get_business_settings(session).provider_trips_per_address
+    now = throttles.take(session, throttles.Limit("oauth-start", address, hits, throttles.HOUR))
     cookie = new_token()
     session.add(
         OAuthAttempt(
@@ -219,7 +222,8 @@ def _claim(
     """Use the attempt up, in a transaction of its own: two answers at once, and one goes on."""
     invalid = AttemptInvalid("This sign-in has expired or was used; begin again.")
     with transaction() as session:
-        now = throttles.take(session, throttles.Limit("oauth-end", address, 100, throttles.HOUR))
+        hits = get_business_settings(session).provider_trips_per_address
+        now = throttles.take(session, throttles.Limit("oauth-end", address, hits, throttles.HOUR))
         if not answer.cookie or not answer.state:
             raise invalid
         state = derived(answer.cookie, "state")
@@ -296,9 +300,7 @@ def _user_to_link(session: Session, identity: ProviderIdentity, *, now: datetime
     if not identity.email_verified:
         raise _unverified_there()
     user = session.scalars(
-        select(User)
-        .where(func.lower(User.email) == identity.email.lower(), User.deleted_at.is_(None))
-        .with_for_update()
+        select(User).where(has_address(identity.email), User.deleted_at.is_(None)).with_for_update()
     ).one_or_none()
     if user is None:
         account = NewAccount(

@@ -26,13 +26,18 @@ MERGED_CHARACTERS = 20_000
 """What preferences or socials may grow to, as JSON, over any number of changes."""
 
 
-def get_me(session: Session, user_id: UUID) -> tuple[User, UserProfile]:
-    """The signed-in user with the profile, in one statement."""
-    row = session.execute(
+def get_me(
+    session: Session, user_id: UUID, *, for_update: bool = False
+) -> tuple[User, UserProfile]:
+    """The signed-in user with the profile, in one statement; `for_update` locks the profile."""
+    query = (
         select(User, UserProfile)
         .join(UserProfile, UserProfile.user_id == User.id)
         .where(User.id == user_id)
-    ).one()
+    )
+    if for_update:
+        query = query.with_for_update(of=UserProfile)
+    row = session.execute(query).one()
     return row[0], row[1]
 
 
@@ -44,7 +49,7 @@ def update_me(
 
     Raises Unprocessable naming `timezone`.
     """
-    user, profile = get_me(session, user_id)
+    user, profile = get_me(session, user_id, for_update=True)
     if "timezone" in changes and changes["timezone"] != user.timezone:
         check_timezone(changes["timezone"])
         user.timezone = changes["timezone"]
@@ -62,7 +67,7 @@ def update_me(
 
 def update_profile(session: Session, user_id: UUID, changes: Mapping[str, Any]) -> UserProfile:
     """Change the fields given; socials are merged key by key, null removes a key."""
-    _, profile = get_me(session, user_id)
+    _, profile = get_me(session, user_id, for_update=True)
     for name, value in changes.items():
         if name == "socials":
             value = _merged(profile.socials, value, field="socials")

@@ -25,13 +25,13 @@ def forgot_password(session: Session, email: str, *, address: str) -> None:
     """Mail a link to set a new password, if there is such an account; nobody is told whether
     there is.
     """
-    now = throttles.take(session, *throttles.mail_limits("reset", email, address))
+    now = throttles.take(session, *throttles.mail_limits(session, "reset", email, address))
     links.send_link_if_known(
         session,
         email,
         TokenPurpose.PASSWORD_RESET,
         EmailTemplate.RESET_PASSWORD,
-        lifetime=timedelta(minutes=get_business_settings().password_reset_minutes),
+        lifetime=timedelta(minutes=get_business_settings(session).password_reset_minutes),
         now=now,
     )
 
@@ -41,7 +41,8 @@ def reset_password(session: Session, token: str, password: str, *, address: str)
 
     Raises Unprocessable naming `token` or `password`; a refused password leaves the token usable.
     """
-    throttles.take(session, throttles.Limit("reset-token", address, 100, throttles.HOUR))
+    hits = get_business_settings(session).links_per_address
+    throttles.take(session, throttles.Limit("reset-token", address, hits, throttles.HOUR))
     redeemed = links.redeem(session, token, TokenPurpose.PASSWORD_RESET)
     user = _lock_user(session, redeemed.user_id)
     if user is None or user.email.lower() != redeemed.email.lower():
@@ -84,7 +85,7 @@ def check_current_password(session: Session, user_id: UUID, password: str, *, fi
     limit = throttles.Limit(
         "password-check",
         str(user_id),
-        get_business_settings().login_attempts,
+        get_business_settings(session).login_attempts,
         throttles.QUARTER_HOUR,
     )
     throttles.take(session, limit)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from studypack.accounts import throttles
+from studypack.accounts.addresses import has_address
 from studypack.accounts.models import (
     LoginSession,
     TokenPurpose,
@@ -57,7 +58,7 @@ def open_login_session(
 ) -> SignedIn:
     """Open a session for a user who has proved to be one."""
     token = new_token()
-    expires_at = now + timedelta(days=get_business_settings().session_days)
+    expires_at = now + timedelta(days=get_business_settings(session).session_days)
     session.add(
         LoginSession(
             id=uuid7(now),
@@ -119,7 +120,7 @@ def sign_in(
     Raises InvalidCredentials, the same and as slowly for an unknown address, and TooManyRequests. A
     try is counted before the password is checked and forgiven when it was right.
     """
-    settings = get_business_settings()
+    settings = get_business_settings(session)
     by_account = throttles.Limit(
         "login-account", email, settings.login_attempts, throttles.QUARTER_HOUR
     )
@@ -129,7 +130,7 @@ def sign_in(
     now = throttles.take(session, by_account, by_address)
     row = session.execute(
         select(User, totp_enrolled()).where(
-            func.lower(User.email) == email.lower(),
+            has_address(email),
             User.deleted_at.is_(None),
             User.is_active,
         )
@@ -139,7 +140,7 @@ def sign_in(
         raise InvalidCredentials("The e-mail address or the password is wrong.")
     if user.password_hash is not None and needs_rehash(user.password_hash):
         user.password_hash = hash_password(password)
-    throttles.forgive(session, [by_account])
+    throttles.forgive(session, [by_account], this_try=[by_address])
     return admit(session, user, enrolled=enrolled, address=address, user_agent=user_agent, now=now)
 
 
@@ -169,7 +170,7 @@ def sign_out(session: Session, session_id: UUID) -> None:
 
 def list_sessions(session: Session, user_id: UUID, *, now: datetime) -> Sequence[LoginSession]:
     """A user's open sessions, the latest used first."""
-    idle_since = now - timedelta(days=get_business_settings().session_idle_days)
+    idle_since = now - timedelta(days=get_business_settings(session).session_idle_days)
     return session.scalars(
         select(LoginSession)
         .where(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, text
+from sqlalchemy import case, func, select, text, update
 from sqlalchemy.orm import Session
 
 from studypack.accounts.models import Throttle
@@ -35,15 +35,17 @@ class Limit:
     @property
     def key(self) -> bytes:
         """A hash, so that the table holds no addresses."""
-        return hashlib.sha256(f"{self.scope}:{self.subject.lower()}".encode()).digest()
+        return hashlib.sha256(f"{self.scope}:{self.subject.casefold()}".encode()).digest()
 
 
-def mail_limits(scope: str, email: str, address: str) -> tuple[Limit, Limit]:
-    """The limits of routes that mail whoever is named: per named address and per caller."""
-    hits = get_business_settings().mails_per_address
+def mail_limits(session: Session, scope: str, email: str, caller: str) -> tuple[Limit, Limit]:
+    """The limits of routes that mail whoever is named: per named address and per caller (a network
+    address, an account).
+    """
+    hits = get_business_settings(session).mails_per_address
     return (
         Limit(f"{scope}-mail", email, hits, HOUR),
-        Limit(f"{scope}-from", address, hits * 10, HOUR),
+        Limit(f"{scope}-from", caller, hits * 10, HOUR),
     )
 
 
@@ -93,8 +95,20 @@ def take(session: Session, *limits: Limit) -> datetime:
     return now
 
 
-def forgive(session: Session, limits: Sequence[Limit]) -> None:
-    """Forget the count of these limits, in the request's transaction: the right password was
-    given.
+def forgive(session: Session, limits: Sequence[Limit], *, this_try: Sequence[Limit] = ()) -> None:
+    """Forget the count of these limits, and of others `this_try` alone, in the request's
+    transaction: the right password was given.
+
+    One's own mistakes are over with it; those of others behind the same network address are not.
     """
-    session.execute(delete(Throttle).where(Throttle.key.in_([limit.key for limit in limits])))
+    forgotten = [limit.key for limit in limits]
+    keys = sorted([*forgotten, *(limit.key for limit in this_try)])
+    in_order = select(Throttle.key).where(Throttle.key.in_(keys)).order_by(Throttle.key)
+    session.execute(
+        update(Throttle)
+        .where(Throttle.key.in_(in_order.with_for_update()))
+        .values(
+            hits=case((Throttle.key.in_(forgotten), 0), else_=func.greatest(Throttle.hits - 1, 0))
+        )
+        .execution_options(synchronize_session=False)
+    )

@@ -196,7 +196,8 @@ def complete_sign_in(
     TooManyRequests (counted by account, however many challenges the password has bought).
     """
     sealing_key = _sealing_key()
-    by_address = throttles.Limit("totp-address", address, 100, throttles.QUARTER_HOUR)
+    hits = get_business_settings(session).codes_per_address
+    by_address = throttles.Limit("totp-address", address, hits, throttles.QUARTER_HOUR)
     now = throttles.take(session, by_address)
     user_id = _challenged_user(challenge)
     forgive = _count_try(session, user_id)
@@ -292,7 +293,7 @@ def _renew_recovery_codes(session: Session, user_id: UUID) -> list[str]:
 
 def _count_try(session: Session, user_id: UUID) -> Callable[[], None]:
     """Count a try of a code on this account; the function returned forgives it."""
-    hits = get_business_settings().login_attempts
+    hits = get_business_settings(session).login_attempts
     limit = throttles.Limit("totp-code", str(user_id), hits, throttles.QUARTER_HOUR)
     throttles.take(session, limit)
     return lambda: throttles.forgive(session, [limit])

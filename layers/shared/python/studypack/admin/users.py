@@ -106,13 +106,28 @@ def grant_accommodation(
 def change_role(session: Session, user_id: UUID, role: Role, *, changed_by: UUID) -> Account:
     """Give an account another role and end its sessions, which were opened for the old one.
 
-    Raises NotFound (`user_not_found`), Conflict (`own_role`): nobody locks themselves, and so
-    perhaps the last admin, out.
+    Raises NotFound (`user_not_found`), Conflict: nobody changes their own role (`own_role`), and
+    of two admins who demote each other at once the second is refused (`last_admin`).
     """
+    concerned = or_(User.id == user_id, User.role == Role.ADMIN)
+    locked = session.scalars(
+        select(User)
+        .where(concerned, User.deleted_at.is_(None))
+        .order_by(User.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).all()
     account = get(session, user_id)
-    user = session.scalars(select(User).where(User.id == user_id).with_for_update()).one()
+    user = account.user
     if user_id == changed_by:
         raise Conflict("Another admin has to change your role.", code="own_role")
+    admins_left = [
+        other
+        for other in locked
+        if other.role is Role.ADMIN and other.is_active and other.id != user_id
+    ]
+    if role is not Role.ADMIN and not admins_left:
+        raise Conflict("There has to be another admin.", code="last_admin")
     if user.role is not role:
         audit.record(
             session,

@@ -8,11 +8,10 @@ import time
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import event, select
+from sqlalchemy import Connection, event, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from studypack.core.database.engine import has_free_connection
 from studypack.core.database.transaction import autocommit
 from studypack.core.errors import Unprocessable
 from studypack.core.models import Setting
@@ -38,10 +37,21 @@ class BusinessSettings(BaseModel):
     login_attempts: int = Field(10, ge=1)
     """Failed sign-ins per account and quarter of an hour."""
     login_attempts_per_address: int = Field(100, ge=1)
-    signups_per_address: int = Field(30, ge=1)
-    """Per hour."""
+    """Failed sign-ins per network address and quarter of an hour. A school has one address for
+    everybody: a right password does not count here either.
+    """
+    signups_per_address: int = Field(200, ge=1)
+    """Per network address and hour: a year's pupils sign up in one lesson, from one address."""
     mails_per_address: int = Field(5, ge=1)
-    """Verification and reset mails per e-mail address and hour."""
+    """Verification, reset and address-change mails per e-mail address and hour; ten times as many
+    per network address (per account for a change of address).
+    """
+    links_per_address: int = Field(300, ge=1)
+    """Mailed links followed, of each kind, per network address and hour."""
+    provider_trips_per_address: int = Field(300, ge=1)
+    """Sign-ins with a provider begun, and as many ended, per network address and hour."""
+    codes_per_address: int = Field(100, ge=1)
+    """One-time codes tried per network address and quarter of an hour."""
 
 
 class _Cache:
@@ -53,23 +63,29 @@ class _Cache:
 _cache = _Cache()
 
 
-def get_business_settings() -> BusinessSettings:
-    """The settings in force, at most a minute old, or older while every connection is in use: the
-    caller's own transaction may hold the only one, and would wait for itself.
+def get_business_settings(session: Session | None) -> BusinessSettings:
+    """The settings in force, at most a minute old.
 
-    A row that does not fit its type is left out and logged: one bad setting must not stop the
-    product.
+    `session`: the caller's; None if it has none. Within an open transaction they are read by its
+    own connection: it may be the only one, and a caller who asked for another would wait for
+    itself. A row that does not fit its type is left out and logged: one bad setting must not stop
+    the product.
     """
     age = time.time() - _cache.read_at
-    fresh = 0 <= age < CACHE_SECONDS
-    if _cache.value is None or (not fresh and has_free_connection()):
-        with autocommit() as connection:
-            rows = {
-                row.key: row.value for row in connection.execute(select(Setting.key, Setting.value))
-            }
-        _cache.value = _fitting(rows)
+    value = _cache.value
+    if value is None or not 0 <= age < CACHE_SECONDS:
+        if session is not None and session.in_transaction():
+            rows = _read(session.connection())
+        else:
+            with autocommit() as connection:
+                rows = _read(connection)
+        value = _cache.value = _fitting(rows)
         _cache.read_at = time.time()
-    return _cache.value
+    return value
+
+
+def _read(connection: Connection) -> dict[str, Any]:
+    return {row.key: row.value for row in connection.execute(select(Setting.key, Setting.value))}
 
 
 def forget_business_settings() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -38,3 +39,45 @@ def _in_utc(value: datetime) -> datetime:
 
 UtcTime = Annotated[datetime, AfterValidator(_in_utc)]
 """ISO 8601 in UTC, whatever offset the database's session has."""
+
+MAX_JSON_CHARACTERS = 10_000
+MAX_JSON_DEPTH = 20
+_LONGEST_INTEGER_BITS = 1_024
+
+
+def small_json(value: dict[str, Any]) -> dict[str, Any]:
+    """A client's own JSON, if PostgreSQL can store it and it is small.
+
+    Raises ValueError: so the refusal names the field, which the database's own would not.
+    """
+    level: list[Any] = [value]
+    for _ in range(MAX_JSON_DEPTH):
+        level = [child for parent in level for child in _children(parent)]
+    if level:
+        raise ValueError(f"at most {MAX_JSON_DEPTH} levels deep")
+    if len(str(value)) > MAX_JSON_CHARACTERS:
+        raise ValueError(f"at most {MAX_JSON_CHARACTERS} characters in all")
+    return value
+
+
+def _children(value: Any) -> list[Any]:
+    match value:
+        case dict():
+            for name in value:
+                _check_scalar(name)
+            return list(value.values())
+        case list():
+            return value
+        case _:
+            _check_scalar(value)
+            return []
+
+
+def _check_scalar(value: Any) -> None:
+    match value:
+        case str() if "\0" in value or any("\ud800" <= each <= "\udfff" for each in value):
+            raise ValueError("text with characters that cannot be stored")
+        case int() if value.bit_length() > _LONGEST_INTEGER_BITS:
+            raise ValueError("a number too large to be stored")
+        case float() if not math.isfinite(value):
+            raise ValueError("a number that is none, or too large to be stored")
