@@ -9,8 +9,15 @@ import pytest
 from studypack.core.database import transaction
 from studypack.core.errors import Unprocessable
 from studypack.questions.answers import Option, QuestionContent, QuestionType
-from studypack.questions.service import BankItem, ImportReport, import_questions, option_id
+from studypack.questions.service import (
+    BankItem,
+    ImportReport,
+    import_questions,
+    option_id,
+    retire_missing,
+)
 from tests.support import bank
+from tests.support.at_once import meeting_at
 
 Make = Callable[..., BankItem]
 
@@ -205,3 +212,67 @@ def test_an_import_that_names_an_item_twice_is_refused(item: Make) -> None:
     with pytest.raises(Unprocessable) as refusal:
         load(item("q-1"), item("q-1"))
     assert [(error.field, error.code) for error in refusal.value.errors] == [("q-1", "duplicate")]
+
+
+def retire_all_but(*source_ids: str) -> int:
+    """The Python course's files hold these questions, and the sample content's, and no others."""
+    course: UUID = bank.value("SELECT id FROM learning.courses WHERE slug = :s", s=bank.PYTHON)
+    samples = bank.rows("SELECT source_id FROM learning.questions WHERE source_id LIKE 'py-%'")
+    kept = {row.source_id for row in samples} | set(source_ids)
+    with transaction() as session:
+        return retire_missing(session, course, kept)
+
+
+def test_an_id_of_another_course_is_refused_and_moves_no_question(item: Make) -> None:
+    load(item("q-1"))
+    topic: UUID = bank.value("SELECT id FROM learning.topics WHERE slug = 'intervention'")
+    before = question(), versions()
+    with pytest.raises(Unprocessable) as refusal:
+        load(item("q-2", topic_id=topic), item("q-1", topic_id=topic, stem="Mine now?"))
+    assert [(error.field, error.code) for error in refusal.value.errors] == [
+        ("q-1", "another_course")
+    ]
+    assert (question(), versions()) == before
+    assert bank.rows("SELECT 1 FROM learning.questions WHERE source_id = 'q-2'") == []
+
+
+def test_what_is_gone_from_the_files_is_retired_and_nothing_else_is(item: Make) -> None:
+    load(item("q-kept"), item("q-gone"))
+    bank.execute(
+        "INSERT INTO learning.questions (id, type, topic_id, stem, rationale, status)"
+        " SELECT gen_random_uuid(), type, topic_id, 'By hand?', rationale, 'ACTIVE'"
+        "   FROM learning.questions WHERE source_id = 'q-gone'"
+    )
+    assert retire_all_but("q-kept") == 1
+    retired = bank.rows("SELECT source_id FROM learning.questions WHERE status = 'RETIRED'")
+    assert [row.source_id for row in retired] == ["q-gone"]
+    assert retire_all_but("q-kept") == 0
+
+
+def test_what_comes_back_into_the_files_is_drawn_again(item: Make) -> None:
+    load(item())
+    before = question()
+    retire_all_but()
+    assert load(item()) == ImportReport(created=0, changed=0, unchanged=1, revived=1)
+    after = question()
+    assert (after.id, after.status, after.version) == (before.id, "ACTIVE", 1)
+    assert after.metadata == before.metadata
+    assert load(item()) == ImportReport(created=0, changed=0, unchanged=1)
+
+
+def test_what_somebody_withdrew_by_hand_stays_withdrawn(item: Make) -> None:
+    load(item())
+    bank.execute("UPDATE learning.questions SET status = 'RETIRED' WHERE source_id = 'q-1'")
+    report = load(item(stem="Better?"))
+    assert report == ImportReport(created=0, changed=1, unchanged=0, left_retired=1)
+    assert (question().status, versions()) == ("RETIRED", ["Which?", "Better?"])
+    assert retire_all_but() == 0
+    assert load(item()).left_retired == 1
+
+
+def test_two_imports_of_a_new_question_at_once_make_one_question(item: Make) -> None:
+    reports = meeting_at(
+        "LOCK TABLE learning.questions IN SHARE MODE",
+        [lambda: load(item("q-1"), item("q-2")), lambda: load(item("q-2"), item("q-1"))],
+    )
+    assert reports == [ImportReport(2, 0, 0), ImportReport(0, 0, 2)]

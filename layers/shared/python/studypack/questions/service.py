@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from studypack.core.errors import FieldError, Unprocessable
+from studypack.courses.models import Topic
 from studypack.questions.answers import QuestionContent, validate_content
 from studypack.questions.models import Question, QuestionOption, QuestionStatus, QuestionVersion
+
+_RETIRED_BY_IMPORT = {"retired_by": "import"}
+"""In `metadata`: tells what left its author's files from what somebody withdrew by hand."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,19 @@ class ImportReport:
     created: int
     changed: int
     unchanged: int
+    revived: int = 0
+    """Of these: retired when they left the files, ACTIVE again."""
+    left_retired: int = 0
+    """Of these: withdrawn by hand; up to date, but not drawn."""
+
+
+def lock_bank(session: Session) -> None:
+    """Let no other import go on until the end of this transaction: two that create the same
+    question would meet at its `source_id`.
+    """
+    session.execute(
+        select(func.pg_advisory_xact_lock(func.hashtextextended("questions.import", 0)))
+    )
 
 
 def option_id(source_id: str, section: int | None, text: str) -> UUID:
@@ -44,9 +61,11 @@ def option_id(source_id: str, section: int | None, text: str) -> UUID:
 
 def import_questions(session: Session, items: Sequence[BankItem]) -> ImportReport:
     """Create and update questions by `source_id`, as ACTIVE; nothing is written if one of them
-    is unsound.
+    is unsound or belongs to another course.
 
-    Raises Unprocessable with one error per problem, `field` being `<source_id>.<path>`.
+    What retire_missing retired is ACTIVE again; what was withdrawn by hand stays withdrawn: an
+    author's next import must not bring a faulty question back. Raises Unprocessable with one error
+    per problem, `field` being `<source_id>.<path>`.
     """
     problems = [
         FieldError(f"{item.source_id}.{problem.field}", "unsound", problem.message)
@@ -60,25 +79,88 @@ def import_questions(session: Session, items: Sequence[BankItem]) -> ImportRepor
         seen.add(item.source_id)
     if problems:
         raise Unprocessable("Some questions cannot be used.", errors=problems)
+    lock_bank(session)
     stored = _stored(session, [item.source_id for item in items])
-    created = changed = 0
+    _check_courses(session, items, stored)
+    created = changed = revived = left_retired = 0
     for item in items:
         question = stored.get(item.source_id)
         if question is None:
             session.add(_new_question(item))
             created += 1
-        elif _apply(question, item):
-            changed += 1
+            continue
+        revived += _revive(question)
+        left_retired += question.status is QuestionStatus.RETIRED or question.deleted_at is not None
+        changed += _apply(question, item)
     session.flush()
     _write_versions(session, items)
-    return ImportReport(created, changed, len(items) - created - changed)
+    return ImportReport(created, changed, len(items) - created - changed, revived, left_retired)
+
+
+def retire_missing(session: Session, course_id: UUID, source_ids: Collection[str]) -> int:
+    """Retire the course's imported ACTIVE questions but these, and say how many; forms that hold
+    one keep it.
+    """
+    lock_bank(session)
+    missing = session.scalars(
+        select(Question)
+        .join(Topic, Topic.id == Question.topic_id)
+        .where(
+            Topic.course_id == course_id,
+            Question.source_id.is_not(None),
+            Question.source_id.not_in(list(source_ids)),
+            Question.status == QuestionStatus.ACTIVE,
+            Question.deleted_at.is_(None),
+        )
+        .order_by(Question.id)
+        .with_for_update(of=Question)
+    ).all()
+    for question in missing:
+        question.status = QuestionStatus.RETIRED
+        question.question_metadata = question.question_metadata | _RETIRED_BY_IMPORT
+    session.flush()
+    return len(missing)
 
 
 def _stored(session: Session, source_ids: Iterable[str]) -> dict[str, Question]:
     rows = session.scalars(
-        select(Question).where(Question.source_id.in_(list(source_ids))).with_for_update()
+        select(Question)
+        .where(Question.source_id.in_(list(source_ids)))
+        .order_by(Question.id)  # one sequence of locks for whoever locks several
+        .with_for_update()
     )
     return {question.source_id: question for question in rows if question.source_id}
+
+
+def _check_courses(
+    session: Session, items: Sequence[BankItem], stored: Mapping[str, Question]
+) -> None:
+    """Ids are one space for all courses: one that is taken must not move a question over."""
+    topics = {item.topic_id for item in items} | {q.topic_id for q in stored.values()}
+    rows = session.execute(select(Topic.id, Topic.course_id).where(Topic.id.in_(topics)))
+    course = {row.id: row.course_id for row in rows}
+    taken = [
+        FieldError(item.source_id, "another_course", "The id is a question's of another course.")
+        for item in items
+        if item.source_id in stored
+        and course.get(stored[item.source_id].topic_id) != course.get(item.topic_id)
+    ]
+    if taken:
+        raise Unprocessable("Some ids belong to questions of another course.", errors=taken)
+
+
+def _revive(question: Question) -> bool:
+    if not _RETIRED_BY_IMPORT.items() <= question.question_metadata.items():
+        return False
+    question.question_metadata = {
+        name: value
+        for name, value in question.question_metadata.items()
+        if name not in _RETIRED_BY_IMPORT
+    }
+    if question.status is not QuestionStatus.RETIRED:  # somebody was faster, by hand
+        return False
+    question.status = QuestionStatus.ACTIVE
+    return True
 
 
 def _new_question(item: BankItem) -> Question:
