@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -18,19 +18,26 @@ from local.content_files import (
     CourseContent,
     ExamFile,
     TopicFile,
-    course_folders,
-    read_course,
+    read_courses,
 )
 from local.environment import is_here
 from studypack.accounts.passwords import hash_password
 from studypack.core.business_settings import set_business_setting
 from studypack.core.config import get_settings
 from studypack.core.database import transaction
+from studypack.core.errors import Unprocessable
+from studypack.core.models import Setting
 from studypack.courses.models import Course, Topic
 from studypack.exams.blueprint import Blueprint, TopicWeight
 from studypack.exams.models import ExamTemplate, ScoringMode
 from studypack.identity.models import Accommodation, Role, TimezoneHistory, User, UserProfile
-from studypack.questions.service import BankItem, ImportReport, import_questions
+from studypack.questions.service import (
+    BankItem,
+    ImportReport,
+    import_questions,
+    lock_bank,
+    retire_missing,
+)
 
 Progress = Callable[[str], None]
 
@@ -69,41 +76,72 @@ def seed(progress: Progress = lambda _line: None, *, root: Path = CONTENT) -> No
 
     Into a database elsewhere, or of a real stage, go courses only: the demo people's passwords are
     public, and its settings are its owner's. Raises Unprocessable naming file and item, before
-    anything of that course is written.
+    anything is written, or before anything of a course that meets another's questions or exams in
+    the database.
     """
+    courses = read_courses(root)
     settings = get_settings()
     url = settings.database_url
     if settings.stage in {"local", "test"} and url is not None and is_here(url):
         _seed_demo(progress, root)
     else:
         progress("courses only: the database is not this machine's own")
-    for folder in course_folders(root):
+    for folder, content in courses.items():
         with transaction() as session:
-            report = load_course(session, read_course(folder))
-        progress(
-            f"{folder.name}: {report.created} questions created, {report.changed} changed,"
-            f" {report.unchanged} unchanged"
-        )
+            report = load_course(session, content)
+        progress(f"{folder}: {report}")
 
 
 def _seed_demo(progress: Progress, root: Path) -> None:
     with transaction() as session:
         settings = yaml.safe_load((root / "settings.yaml").read_text(encoding="utf-8"))
+        present = set(session.scalars(select(Setting.key)))
         for key, value in settings.items():
-            set_business_setting(session, key, value)
+            if key not in present:  # else each start would undo what was set since
+                set_business_setting(session, key, value)
     with transaction() as session:
         made = sum(_account(session, account) for account in demo_accounts(root))
     progress(f"accounts: {made} created")
 
 
-def load_course(session: Session, content: CourseContent) -> ImportReport:
+@dataclass(frozen=True)
+class CourseReport:
+    """What loading a course did."""
+
+    questions: ImportReport
+    questions_retired: int
+    """Gone from the files."""
+    exams_removed: int
+    exams_inactive: int
+    """In the files, but switched off by hand (`is_active`), which a load leaves alone."""
+
+    def __str__(self) -> str:
+        questions = self.questions
+        always = (
+            f"{questions.created} questions created, {questions.changed} changed,"
+            f" {questions.unchanged} unchanged"
+        )
+        sometimes = {
+            "retired": self.questions_retired,
+            "active again": questions.revived,
+            "withdrawn by hand and left so": questions.left_retired,
+            "exams removed": self.exams_removed,
+            "exams inactive and left so": self.exams_inactive,
+        }
+        return ", ".join([always, *(f"{n} {what}" for what, n in sometimes.items() if n)])
+
+
+def load_course(session: Session, content: CourseContent) -> CourseReport:
     """Write a course with its topics, questions and exam templates; slugs and ids decide what is
-    the same.
+    the same. Questions and exams that are gone from the files are retired and removed.
+
+    Raises Unprocessable when a question's id or an exam's slug is another course's already.
     """
+    lock_bank(session)
     course_id = _course(session, content)
     topics: dict[str, UUID] = {}
     _topics(session, course_id, None, content.course.topics, topics)
-    report = import_questions(
+    imported = import_questions(
         session,
         [
             BankItem(
@@ -115,10 +153,13 @@ def load_course(session: Session, content: CourseContent) -> ImportReport:
             for question in content.questions
         ],
     )
-    for exam in content.exams:
-        _exam(session, course_id, exam, topics)
+    retired = retire_missing(session, course_id, [question.id for question in content.questions])
+    templates = [_exam(session, course_id, exam, topics) for exam in content.exams]
+    removed = _remove_missing(session, course_id, [exam.slug for exam in content.exams])
     session.flush()
-    return report
+    return CourseReport(
+        imported, retired, removed, sum(template.is_active is False for template in templates)
+    )
 
 
 def _account(session: Session, account: Account) -> bool:
@@ -191,12 +232,10 @@ def _topics(
         _topics(session, course_id, row.id, topic.topics, found)
 
 
-def _exam(session: Session, course_id: UUID, exam: ExamFile, topics: Mapping[str, UUID]) -> None:
-    template = session.scalars(
-        select(ExamTemplate).where(
-            ExamTemplate.slug == exam.slug, ExamTemplate.deleted_at.is_(None)
-        )
-    ).one_or_none() or ExamTemplate(slug=exam.slug)
+def _exam(
+    session: Session, course_id: UUID, exam: ExamFile, topics: Mapping[str, UUID]
+) -> ExamTemplate:
+    template = _template(session, course_id, exam.slug)
     blueprint = Blueprint(
         items=exam.items,
         topics=tuple(TopicWeight(topic_id=topics[t.topic], weight=t.weight) for t in exam.topics),
@@ -204,7 +243,6 @@ def _exam(session: Session, course_id: UUID, exam: ExamFile, topics: Mapping[str
         shuffle_options=exam.shuffle_options,
     )
     scale = exam.scaled
-    template.course_id = course_id
     template.title = exam.title
     template.description = exam.description
     template.duration_minutes = exam.duration_minutes
@@ -220,3 +258,43 @@ def _exam(session: Session, course_id: UUID, exam: ExamFile, topics: Mapping[str
     template.pass_score = scale.pass_score if scale else None
     template.pass_theta = Decimal(str(scale.pass_theta)) if scale else None
     session.add(template)
+    return template
+
+
+def _template(session: Session, course_id: UUID, slug: str) -> ExamTemplate:
+    """The exam of this slug, one that the files had before and have again, or a new one."""
+    present = session.scalars(
+        select(ExamTemplate).where(ExamTemplate.slug == slug, ExamTemplate.deleted_at.is_(None))
+    ).one_or_none()
+    if present is not None:
+        if present.course_id != course_id:
+            message = "The slug is an exam's of another course."
+            raise Unprocessable.field(f"exams.yaml: {slug}", message, code="another_course")
+        return present
+    removed = session.scalars(
+        select(ExamTemplate)
+        .where(ExamTemplate.slug == slug, ExamTemplate.course_id == course_id)
+        .order_by(ExamTemplate.deleted_at.desc())
+        .limit(1)
+    ).one_or_none()
+    if removed is None:
+        return ExamTemplate(slug=slug, course_id=course_id)
+    removed.deleted_at = None
+    return removed
+
+
+def _remove_missing(session: Session, course_id: UUID, slugs: Collection[str]) -> int:
+    """Take the course's exams but these off the offer, and say how many; sessions stay.
+
+    As deleted, not as inactive: so that one which comes back is told from one switched off by hand.
+    """
+    missing = session.scalars(
+        select(ExamTemplate).where(
+            ExamTemplate.course_id == course_id,
+            ExamTemplate.slug.not_in(list(slugs)),
+            ExamTemplate.deleted_at.is_(None),
+        )
+    ).all()
+    for template in missing:
+        template.deleted_at = func.now()
+    return len(missing)

@@ -71,6 +71,15 @@ def test_the_bank_fills_every_template_of_the_sample_content(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COURSES)
+def test_a_question_of_several_right_answers_says_how_many_or_that_all_are_to_be_chosen(
+    name: str,
+) -> None:
+    for question in course(name).questions:
+        if question.type is QuestionType.MULTI_SELECT:
+            assert question.select or "Select all that apply." in question.stem, question.id
+
+
+@pytest.mark.parametrize("name", COURSES)
 def test_every_topic_has_questions_and_the_course_a_disclaimer(name: str) -> None:
     content = course(name)
     assert set(topic_slugs(content.course.topics)) == {q.topic for q in content.questions}
@@ -212,7 +221,10 @@ def test_a_raw_exam_with_a_scale_and_a_scaled_one_without_are_reported(folder: F
     [
         (BASICS, "- id: [", "python-basics.yaml", "unreadable"),
         (BASICS, "id: one", "python-basics.yaml", "not_a_list"),
-        (BASICS, "- just text", "python-basics.yaml: ?.", "model_type"),
+        (BASICS, "- just text", "python-basics.yaml: [0]", "model_type"),
+        (BASICS, "- \n- \n", "python-basics.yaml: [1]", "empty"),
+        (BASICS, "-\n- {}", "python-basics.yaml: [1].stem", "missing"),
+        ("course.yaml", "", "course.yaml: ?", "model_type"),
         ("exams.yaml", "a: b", "exams.yaml", "not_a_list"),
         ("course.yaml", "slug: [", "course.yaml", "unreadable"),
     ],
@@ -229,6 +241,126 @@ def test_a_course_without_its_file_is_no_course(folder: Folder) -> None:
     (folder.path / "course.yaml").unlink()
     assert course_folders(folder.path.parent) == []
     assert folder.mistakes() == {"course.yaml": "unreadable"}
+
+
+def write_exam(folder: Folder, **values: Any) -> None:
+    exam = {
+        "slug": "x",
+        "title": "X",
+        "duration_minutes": 10,
+        "scoring_mode": "raw",
+        "items": 2,
+        "topics": [{"topic": "functions", "weight": 1}],
+    }
+    folder.change("exams.yaml", lambda exams: exams.append({**exam, **values}))
+
+
+def test_an_exam_that_the_bank_cannot_fill_is_reported_by_topic(folder: Folder) -> None:
+    shelf = Counter(question.topic for question in read_course(folder.path).questions)
+    topics = [{"topic": "functions", "weight": 1}, {"topic": "python-basics", "weight": 1}]
+    write_exam(folder, items=2 * shelf["functions"] + 2, topics=topics)
+    more = dict.fromkeys(("functions", "python-basics"), shelf["functions"] + 1)
+    with pytest.raises(Unprocessable) as refusal:
+        read_course(folder.path)
+    short = {t: n for t, n in more.items() if n > shelf[t]}
+    assert "functions" in short
+    assert {error.field: error.message for error in refusal.value.errors} == {
+        f"exams.yaml: x.topics.{topic}": f"{wanted} questions are wanted, {shelf[topic]} are there,"
+        f" {wanted - shelf[topic]} are missing."
+        for topic, wanted in short.items()
+    }
+
+
+def test_a_topics_parts_count_for_it_unless_the_exam_names_them(folder: Folder) -> None:
+    shelf = Counter(question.topic for question in read_course(folder.path).questions)
+
+    def nest(data: dict[str, Any]) -> None:
+        topics = {topic["slug"]: topic for topic in data["topics"]}
+        topics["functions"]["topics"] = [topics["control-flow"]]
+        data["topics"] = [t for t in data["topics"] if t["slug"] != "control-flow"]
+
+    folder.change("course.yaml", nest)
+    both = shelf["functions"] + shelf["control-flow"]
+    write_exam(folder, items=both)
+    read_course(folder.path)
+    write_exam(
+        folder,
+        slug="y",
+        items=both + 2,
+        topics=[
+            {"topic": "functions", "weight": shelf["functions"] + 1},
+            {"topic": "control-flow", "weight": shelf["control-flow"] + 1},
+        ],
+    )
+    assert folder.mistakes() == {
+        "exams.yaml: y.topics.functions": "bank_too_small",
+        "exams.yaml: y.topics.control-flow": "bank_too_small",
+    }
+
+
+def test_a_mistake_in_the_bank_is_not_told_again_as_an_exam_that_lacks_questions(
+    folder: Folder,
+) -> None:
+    shelf = Counter(question.topic for question in read_course(folder.path).questions)
+    write_exam(folder, items=shelf["functions"])
+    folder.change(FUNCTIONS, lambda questions: questions[0].pop("stem"))
+    assert list(folder.mistakes().values()) == ["missing"]
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "code"),
+    [
+        ({"topics": []}, ".topics", "too_short"),
+        (
+            {"topics": [{"topic": "functions", "weight": 1e7}]},
+            ".topics.0.weight",
+            "less_than_equal",
+        ),
+        (
+            {"topics": [{"topic": "functions", "weight": float("inf")}]},
+            ".topics.0.weight",
+            "finite_number",
+        ),
+        ({"pause_minutes": 32_768}, ".pause_minutes", "less_than_equal"),
+        ({"retake_after_hours": 32_768}, ".retake_after_hours", "less_than_equal"),
+        ({"max_attempts": 32_768}, ".max_attempts", "less_than_equal"),
+        (
+            {"scaled": {"minimum": -40_000, "maximum": 40_000, "pass_score": 0}},
+            ".scaled.minimum",
+            "greater_than_equal",
+        ),
+        (
+            {"scaled": {"minimum": 0, "maximum": 9, "pass_score": 5, "pass_theta": 100}},
+            ".scaled.pass_theta",
+            "less_than",
+        ),
+    ],
+)
+def test_what_the_schema_cannot_hold_is_reported(
+    folder: Folder, values: dict[str, Any], field: str, code: str
+) -> None:
+    write_exam(folder, **values)
+    assert folder.mistakes()[f"exams.yaml: x{field}"] == code
+
+
+def test_what_the_bank_cannot_hold_is_reported_like_any_mistake(folder: Folder) -> None:
+    question = next(q for q in read_course(folder.path).questions if q.image)
+
+    def flatten(questions: list[dict[str, Any]]) -> None:
+        for each in questions:
+            if each["id"] == question.id:
+                each["image"]["width"] = 0
+
+    for path in (folder.path / "questions").iterdir():
+        folder.change(f"questions/{path.name}", flatten)
+    (mistake,) = folder.mistakes().items()
+    assert mistake[0].endswith(f".yaml: {question.id}.width")
+    assert mistake[1] == "greater_than"
+
+
+def test_an_exam_that_is_there_twice_is_reported(folder: Folder) -> None:
+    folder.change("exams.yaml", lambda exams: exams.append(exams[0]))
+    assert folder.mistakes() == {"exams.yaml: python-checkpoint": "duplicate"}
 
 
 SEEDED = [
@@ -292,6 +424,108 @@ def test_an_edited_question_is_changed_by_the_next_seed(folder: Folder, tmp_path
     seed.seed(lines.append, root=tmp_path)
     assert lines[-1] == "a-course: 0 questions created, 1 changed, 42 unchanged"
     assert bank.value("SELECT count(*) FROM learning.courses") == 2
+
+
+@pytest.fixture
+def library(folder: Folder, tmp_path: Path) -> Folder:
+    """The Python course's copy in a content folder of its own, to seed from."""
+    for name in ("accounts.yaml", "settings.yaml"):
+        shutil.copy(CONTENT / name, tmp_path / name)
+    return folder
+
+
+def seeded(library: Folder) -> str:
+    """The line that a seed from there says of the course."""
+    lines: list[str] = []
+    seed.seed(lines.append, root=library.path.parent)
+    return lines[-1]
+
+
+@pytest.mark.usefixtures("database_url")
+def test_two_folders_that_use_one_name_write_nothing(library: Folder, tmp_path: Path) -> None:
+    shutil.copytree(library.path, tmp_path / "b-course")
+    Folder(tmp_path / "b-course").change("course.yaml", lambda data: data.update(slug="b"))
+    library.change(FUNCTIONS, lambda questions: questions[0].update(stem="Changed?"))
+    before = everything()
+    with pytest.raises(Unprocessable) as refusal:
+        seed.seed(root=tmp_path)
+    fields = {error.field for error in refusal.value.errors}
+    assert {"b-course: python-drill", "b-course: py-func-008"} <= fields
+    assert {error.code for error in refusal.value.errors} == {"duplicate"}
+    assert len(fields) == 1 + 43 + 2, "title, questions, exams"
+    assert everything() == before
+
+
+@pytest.mark.usefixtures("database_url")
+@pytest.mark.parametrize("emptied", [True, False])
+def test_a_new_course_takes_neither_questions_nor_exams_of_another(
+    library: Folder, emptied: bool
+) -> None:
+    library.change("course.yaml", lambda data: data.update(slug="new", title="New"))
+    if emptied:
+        for path in (library.path / "questions").iterdir():
+            library.change(f"questions/{path.name}", rename_all)
+    before = everything()
+    with pytest.raises(Unprocessable) as refusal:
+        seeded(library)
+    assert {error.code for error in refusal.value.errors} == {"another_course"}
+    assert ("exams.yaml: python-checkpoint" in {e.field for e in refusal.value.errors}) is emptied
+    assert everything() == before
+
+
+def rename_all(questions: list[dict[str, Any]]) -> None:
+    for question in questions:
+        question["id"] = f"new-{question['id']}"
+
+
+@pytest.mark.usefixtures("database_url")
+def test_what_an_author_removes_is_retired_and_comes_back_with_the_files(library: Folder) -> None:
+    before = everything()
+    questions = library.path / FUNCTIONS
+    exams = library.path / "exams.yaml"
+    texts = questions.read_text(encoding="utf-8"), exams.read_text(encoding="utf-8")
+    library.change(FUNCTIONS, lambda all_of_them: all_of_them.pop(0))
+    library.change("exams.yaml", lambda all_of_them: all_of_them.pop())
+    assert seeded(library) == (
+        "a-course: 0 questions created, 0 changed, 42 unchanged, 1 retired, 1 exams removed"
+    )
+    offered = "SELECT slug FROM learning.exam_templates WHERE is_active AND deleted_at IS NULL"
+    assert "python-drill" not in {row.slug for row in bank.rows(offered)}
+    assert "ot-diagnostic" in {row.slug for row in bank.rows(offered)}
+    assert bank.value("SELECT count(*) FROM learning.questions WHERE status = 'RETIRED'") == 1
+    assert seeded(library) == "a-course: 0 questions created, 0 changed, 42 unchanged"
+
+    questions.write_text(texts[0], encoding="utf-8")
+    exams.write_text(texts[1], encoding="utf-8")
+    assert seeded(library) == (
+        "a-course: 0 questions created, 0 changed, 43 unchanged, 1 active again"
+    )
+    assert everything() == before
+
+
+@pytest.mark.usefixtures("database_url")
+def test_what_was_switched_off_by_hand_stays_off_and_is_told(library: Folder) -> None:
+    bank.execute("UPDATE learning.questions SET status = 'RETIRED' WHERE source_id LIKE 'py-fun%'")
+    bank.execute("UPDATE learning.exam_templates SET is_active = false WHERE slug = 'python-drill'")
+    before = everything()
+    functions = bank.value("SELECT count(*) FROM learning.questions WHERE status = 'RETIRED'")
+    assert functions > 1
+    assert seeded(library) == (
+        "a-course: 0 questions created, 0 changed, 43 unchanged,"
+        f" {functions} withdrawn by hand and left so, 1 exams inactive and left so"
+    )
+    assert everything() == before
+
+
+@pytest.mark.usefixtures("database_url")
+def test_a_setting_changed_since_survives_the_next_seed(library: Folder) -> None:
+    bank.execute(
+        """UPDATE auth.settings SET value = '["exams"]' WHERE key = 'free_plan_features'"""
+    )
+    bank.execute("DELETE FROM auth.settings WHERE key = 'totp_required_roles'")
+    seeded(library)
+    settings = {row.key: row.value for row in bank.rows("SELECT key, value FROM auth.settings")}
+    assert settings == {"free_plan_features": ["exams"], "totp_required_roles": []}
 
 
 def test_demo_accounts_stay_out_of_a_real_stage(
