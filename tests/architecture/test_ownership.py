@@ -43,6 +43,7 @@ WHO_MAY_CALL = {
     "GET /api/health/exams": PUBLIC,
     "GET /api/health/admin": PUBLIC,
     "GET /api/exams/receipt-keys": PUBLIC,
+    "POST /api/auth/oauth/{provider}/link": USER,
     "POST /api/auth/logout": USER,
     "POST /api/auth/password/change": USER,
     "GET /api/auth/sessions": USER,

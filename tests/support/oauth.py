@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 from starlette.testclient import TestClient
 
+from tests.support.people import PASSWORD
+
 
 def depart(page: TestClient, name: str = "google", return_to: str = "/home") -> str:
     """Begin; the authorize page's address."""
@@ -16,6 +18,20 @@ def depart(page: TestClient, name: str = "google", return_to: str = "/home") -> 
     )
     assert answer.status_code == 303, answer.text
     return str(answer.headers["location"])
+
+
+def depart_to_link(page: TestClient, name: str = "google", **proof: str) -> str:
+    """Begin to link, by the password unless another proof is given; the authorize page's
+    address.
+    """
+    answer = page.post(f"/api/auth/oauth/{name}/link", json=proof or {"password": PASSWORD})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["url"])
+
+
+def link(page: TestClient, person: str, name: str = "google", **proof: str) -> Any:
+    """The whole of linking."""
+    return come_back(page, choose(depart_to_link(page, name, **proof), person))
 
 
 def choose(address: str, person: str) -> str:

@@ -13,7 +13,9 @@ from fastapi.responses import RedirectResponse
 
 from api.auth.schemas import (
     ChangePasswordIn,
+    DepartureOut,
     EmailIn,
+    LinkIn,
     LoginIn,
     LoginSessionOut,
     PublicConfigOut,
@@ -120,26 +122,42 @@ def complete_log_in(
 )
 def start_oauth(
     provider: ProviderName,
-    caller: OptionalUser,
     session: DbSession,
     address: ClientAddress,
     return_to: Annotated[
         str, Query(max_length=500, description="A path of the web client, or one of our origins")
     ] = "/",
 ) -> Response:
-    """Send the browser to a provider to sign in or up; whoever is signed in links the provider's
-    account.
-    """
-    departure = oauth.begin(
-        session,
-        provider.provider,
-        user_id=caller.id if caller else None,
-        return_to=return_to,
-        address=address,
-    )
+    """Send the browser to a provider to sign in or up."""
+    departure = oauth.begin(session, provider.provider, return_to=return_to, address=address)
     response = RedirectResponse(departure.url, 303)
     set_oauth_cookie(response, departure.cookie, max_age=oauth.ATTEMPT_LIFETIME)
     return response
+
+
+@router.post("/api/auth/oauth/{provider}/link")
+def link_oauth(
+    provider: ProviderName,
+    body: LinkIn,
+    caller: CurrentUser,
+    response: Response,
+    session: DbSession,
+    address: ClientAddress,
+) -> DepartureOut:
+    """Begin to link a provider's account to mine: the browser goes to `url` and comes back as after
+    signing in. 409 `set_password_first` for an account without a password (or give a code).
+    """
+    departure = oauth.begin_link(
+        session,
+        provider.provider,
+        user_id=caller.id,
+        password=body.password,
+        code=body.code,
+        return_to=body.return_to,
+        address=address,
+    )
+    set_oauth_cookie(response, departure.cookie, max_age=oauth.ATTEMPT_LIFETIME)
+    return DepartureOut(url=departure.url)
 
 
 @router.get(

@@ -38,6 +38,22 @@ class TotpLoginIn(In):
     code: OneTimeCode
 
 
+class LinkIn(In):
+    """Proof of being the owner (the password, or a code of the authenticator app), and where to go
+    on: a path of the web client, or an address on one of our origins.
+    """
+
+    password: Password | None = None
+    code: OneTimeCode | None = None
+    return_to: Annotated[str, Field(max_length=500)] = "/"
+
+
+class DepartureOut(Out):
+    """Where this browser goes to link an account there."""
+
+    url: str
+
+
 class SignedInOut(Out):
     """The session just opened or renewed. The token is in the cookie too; it is shown this once."""
 

@@ -9,8 +9,18 @@ import pytest
 
 from local.oauth import StandIn
 from studypack.integrations.oauth import fetching
-from tests.support.accounts import browser, execute, log_in, value
-from tests.support.oauth import choose, come_back, depart, query_of, trip
+from tests.support import mail
+from tests.support.accounts import browser, change_setting, execute, log_in, value
+from tests.support.oauth import (
+    choose,
+    come_back,
+    depart,
+    depart_to_link,
+    link,
+    query_of,
+    trip,
+)
+from tests.support.people import PASSWORD
 
 pytestmark = pytest.mark.usefixtures("api", "provider")
 BOTH = pytest.mark.parametrize("name", ["google", "github"])
@@ -279,7 +289,7 @@ def test_one_who_is_signed_in_links_another_address_and_signs_in_with_it(
 ) -> None:
     _verify(learner)
     log_in(page, learner.email)
-    assert trip(page, "grace", "github").status_code == 303
+    assert link(page, "grace", "github").status_code == 303
     other = browser(app)
     trip(other, "grace", "github")
     assert other.get("/api/users/me").json()["id"] == str(learner.id)
@@ -288,15 +298,122 @@ def test_one_who_is_signed_in_links_another_address_and_signs_in_with_it(
 
 def test_linking_needs_both_addresses_verified(page: Any, learner: Any) -> None:
     log_in(page, learner.email)
-    assert _refusal(trip(page, "grace")) == (409, "oauth_verify_email_first")
+    assert _refusal(link(page, "grace")) == (409, "oauth_verify_email_first")
     _verify(learner)
-    assert _refusal(trip(page, "mallory")) == (403, "oauth_email_unverified")
+    assert _refusal(link(page, "mallory")) == (403, "oauth_email_unverified")
+
+
+@pytest.mark.parametrize(
+    ("proof", "told"),
+    [
+        ({}, (422, "invalid_input")),
+        ({"password": "not the password"}, (422, "invalid_input")),
+        ({"code": "123456"}, (409, "totp_not_enrolled")),
+    ],
+)
+def test_a_borrowed_session_links_nothing(
+    page: Any, learner: Any, proof: dict[str, str], told: tuple[int, str]
+) -> None:
+    _verify(learner)
+    log_in(page, learner.email)
+    assert _refusal(page.post("/api/auth/oauth/google/link", json=proof)) == told
+    assert value("SELECT count(*) FROM auth.oauth_attempts") == 0
+
+
+def test_guessing_the_password_to_link_is_throttled(page: Any, learner: Any) -> None:
+    change_setting("login_attempts", 2)
+    log_in(page, learner.email)
+    statuses = [
+        page.post("/api/auth/oauth/google/link", json={"password": "wrong"}).status_code
+        for _ in range(3)
+    ]
+    assert statuses == [422, 422, 429]
+
+
+def test_signing_in_with_a_provider_while_signed_in_links_nothing_to_that_account(
+    page: Any, learner: Any
+) -> None:
+    _verify(learner)
+    log_in(page, learner.email)
+    assert trip(page, "grace").status_code == 303
+    assert page.get("/api/users/me").json()["email"] == "grace@example.com"
+    linked = "SELECT count(*) FROM auth.oauth_accounts WHERE user_id = :id"
+    assert value(linked, id=learner.id) == 0
+
+
+def test_the_owner_is_told_of_linking_and_unlinking(page: Any, learner: Any) -> None:
+    _verify(learner)
+    log_in(page, learner.email)
+    link(page, "grace")
+    link(page, "grace")
+    page.delete("/api/users/me/oauth-accounts/google")
+    told = [
+        (row["template"], row["data"])
+        for row in mail.queued(learner.email)
+        if row["template"].startswith("PROVIDER")
+    ]
+    assert told == [
+        ("PROVIDER_LINKED", {"provider": "GOOGLE"}),
+        ("PROVIDER_UNLINKED", {"provider": "GOOGLE"}),
+    ]
+
+
+def test_the_owner_is_told_when_signing_in_links(
+    page: Any, provider: StandIn, learner: Any
+) -> None:
+    _verify(learner)
+    _is(provider, "grace", learner)
+    trip(page, "grace")
+    assert len(mail.queued(learner.email, "PROVIDER_LINKED")) == 1
+
+
+def test_a_newcomer_is_told_of_no_link(page: Any) -> None:
+    trip(page, "grace")
+    assert mail.queued("grace@example.com", "PROVIDER_LINKED") == []
+
+
+def test_one_with_only_a_provider_is_led_to_a_password_and_then_closes_the_account(
+    app: Any, page: Any
+) -> None:
+    trip(page, "grace")
+    body = {"password": PASSWORD}
+    for answer in (
+        page.request("DELETE", "/api/users/me", json=body),
+        page.post("/api/users/me/email", json={**body, "email": "other@example.com"}),
+        page.post("/api/auth/oauth/github/link", json=body),
+        page.post(
+            "/api/auth/password/change",
+            json={"current_password": PASSWORD, "new_password": "a new long password"},
+        ),
+    ):
+        assert _refusal(answer) == (409, "set_password_first")
+    page.post("/api/auth/password/forgot", json={"email": "grace@example.com"})
+    token = mail.token("grace@example.com", "RESET_PASSWORD")
+    reset = page.post("/api/auth/password/reset", json={"token": token, "password": PASSWORD})
+    assert reset.status_code < 300, reset.text
+    again = browser(app)
+    log_in(again, "grace@example.com")
+    assert again.request("DELETE", "/api/users/me", json=body).status_code == 204
+
+
+def test_who_closed_an_account_may_come_again_with_the_same_provider(
+    app: Any, page: Any, learner: Any
+) -> None:
+    _verify(learner)
+    log_in(page, learner.email)
+    link(page, "grace")
+    depart_to_link(page, "github")
+    assert page.request("DELETE", "/api/users/me", json={"password": PASSWORD}).status_code == 204
+    for table in ("oauth_accounts", "oauth_attempts"):
+        assert value(f"SELECT count(*) FROM auth.{table} WHERE user_id = :id", id=learner.id) == 0
+    assert trip(browser(app), "grace").status_code == 303
+    assert value(USERS, e="grace@example.com") == 1
 
 
 def test_who_signed_out_on_the_way_links_nothing(page: Any, learner: Any) -> None:
     _verify(learner)
     log_in(page, learner.email)
-    back = choose(depart(page), "grace")
+    back = choose(depart_to_link(page), "grace")
     page.post("/api/auth/logout")
     assert _refusal(come_back(page, back)) == (400, "oauth_attempt_invalid")
 
@@ -307,9 +424,9 @@ def test_an_account_of_a_provider_is_linked_to_one_and_one_to_each(
     _verify(learner)
     trip(browser(app), "grace")
     log_in(page, learner.email)
-    assert _refusal(trip(page, "grace")) == (409, "oauth_account_in_use")
-    assert trip(page, "lea").status_code == 303
-    trip(page, "lea")
+    assert _refusal(link(page, "grace")) == (409, "oauth_account_in_use")
+    assert link(page, "lea").status_code == 303
+    link(page, "lea")
     assert len(page.get("/api/users/me/oauth-accounts").json()["items"]) == 1
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from studypack.accounts import one_time_codes
+from studypack.core.config import get_settings
+from tests.support import mail
 from tests.support.accounts import (
     browser,
     change_setting,
@@ -194,6 +196,45 @@ def test_turning_it_off_takes_password_and_code(enrolled: Enrolled) -> None:
     assert not is_signed_in(person)
     assert is_signed_in(replace(person, token=answer.json()["token"]))
     assert log_in(person.api, person.email).status_code == 200
+
+
+def test_the_owner_is_told_of_codes_on_and_off(enrolled: Enrolled) -> None:
+    person = enrolled.person
+    assert len(mail.queued(person.email, "TOTP_ENABLED")) == 1
+    refused = person.request("DELETE", TOTP, json={"password": PASSWORD, "code": "aaaa-bbbb"})
+    assert refused.status_code == 422
+    assert mail.queued(person.email, "TOTP_DISABLED") == []
+    body = {"password": PASSWORD, "code": enrolled.code()}
+    assert person.request("DELETE", TOTP, json=body).status_code == 200
+    assert len(mail.queued(person.email, "TOTP_DISABLED")) == 1
+
+
+def test_a_closed_account_leaves_no_secret_and_no_recovery_code(enrolled: Enrolled) -> None:
+    answer = enrolled.person.request("DELETE", "/api/users/me", json={"password": PASSWORD})
+    assert answer.status_code == 204
+    assert value("SELECT count(*) FROM auth.totp_credentials") == 0
+    assert value("SELECT count(*) FROM auth.recovery_codes") == 0
+
+
+@pytest.mark.usefixtures("provider")
+def test_a_code_too_is_proof_enough_to_link_and_counts_once(enrolled: Enrolled) -> None:
+    path, body = "/api/auth/oauth/google/link", {"code": enrolled.code()}
+    assert enrolled.person.post(path, json=body).status_code == 200
+    assert enrolled.person.post(path, json=body).status_code == 422
+
+
+def test_codes_sealed_with_another_key_are_a_503_that_names_the_setting(
+    enrolled: Enrolled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOTP_KEY", "another key, long enough to be taken for one")
+    get_settings.cache_clear()
+    try:
+        answer = enrolled.person.post(f"{TOTP}/recovery-codes", json={"code": enrolled.code()})
+    finally:
+        monkeypatch.undo()
+        get_settings.cache_clear()
+    assert answer.status_code == 503
+    assert "TOTP_KEY" in answer.json()["detail"]
 
 
 def test_enrolling_takes_the_password_and_only_once(enrolled: Enrolled, admin: Person) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from studypack.accounts import throttles
+from studypack.accounts import throttles, totp
 from studypack.accounts.addresses import has_address
 from studypack.accounts.models import OAuthAccount, OAuthAttempt
 from studypack.accounts.registration import NewAccount, create_account
@@ -44,6 +44,8 @@ from studypack.identity.models import User
 from studypack.integrations.oauth.errors import ProviderError
 from studypack.integrations.oauth.exchange import ProviderIdentity, exchange
 from studypack.integrations.oauth.providers import Client, OAuthProvider, client_of
+from studypack.notifications.models import EmailTemplate
+from studypack.notifications.service import enqueue_email
 
 ATTEMPT_LIFETIME = timedelta(minutes=10)
 MAX_CODE = 2000
@@ -124,27 +126,58 @@ def begin(
     session: Session,
     provider: OAuthProvider,
     *,
-    user_id: UUID | None,
     return_to: str,
     address: str,
 ) -> Departure:
-    """Begin a trip to a provider; with `user_id` to link, else to sign in.
+    """Begin a trip to a provider to sign in or up.
 
     Raises NotFound (`oauth_provider_unavailable`), Unprocessable naming `return_to`,
     TooManyRequests.
     """
     client = client_of(provider)
     target = checked_return_to(return_to)
+    now = _count_start(session, address)
+    return _depart(session, client, user_id=None, return_to=target, now=now)
+
+
+def begin_link(
+    session: Session,
+    provider: OAuthProvider,
+    *,
+    user_id: UUID,
+    password: str | None,
+    code: str | None,
+    return_to: str,
+    address: str,
+) -> Departure:
+    """Begin a trip to link a provider's account to a user who proves to be the owner: it will sign
+    in for as long as it is linked, so that a borrowed session must not suffice.
+
+    Raises what `begin` and `totp.prove` do.
+    """
+    client = client_of(provider)
+    target = checked_return_to(return_to)
+    now = _count_start(session, address)
+    totp.prove(session, user_id, password=password, code=code, now=now)
+    return _depart(session, client, user_id=user_id, return_to=target, now=now)
+
+
+def _count_start(session: Session, address: str) -> datetime:
     hits = get_business_settings(session).provider_trips_per_address
-    now = throttles.take(session, throttles.Limit("oauth-start", address, hits, throttles.HOUR))
+    return throttles.take(session, throttles.Limit("oauth-start", address, hits, throttles.HOUR))
+
+
+def _depart(
+    session: Session, client: Client, *, user_id: UUID | None, return_to: str, now: datetime
+) -> Departure:
     cookie = new_token()
     session.add(
         OAuthAttempt(
             id=uuid7(now),
-            provider=provider,
+            provider=client.provider,
             state_hash=hash_token(derived(cookie, "state")),
             user_id=user_id,
-            return_to=target,
+            return_to=return_to,
             expires_at=now + ATTEMPT_LIFETIME,
         )
     )
@@ -263,8 +296,8 @@ def _sign_in(
 ) -> SignedIn | TotpChallenge:
     user_id = _linked_user(session, identity)
     if user_id is None:
-        user_id = _user_to_link(session, identity, now=now)
-        _insert_link(session, user_id, identity)
+        user_id, is_new = _user_to_link(session, identity, now=now)
+        _insert_link(session, user_id, identity, tell=not is_new)
     row = session.execute(
         select(User, totp_enrolled()).where(
             User.id == user_id, User.is_active, User.deleted_at.is_(None)
@@ -291,8 +324,11 @@ def _linked_user(session: Session, identity: ProviderIdentity) -> UUID | None:
     )
 
 
-def _user_to_link(session: Session, identity: ProviderIdentity, *, now: datetime) -> UUID:
-    """The account of the provider's address, where both sides have verified it, else a new one.
+def _user_to_link(
+    session: Session, identity: ProviderIdentity, *, now: datetime
+) -> tuple[UUID, bool]:
+    """The account of the provider's address, where both sides have verified it, else a new one;
+    and whether it is new.
 
     Unverified on one side, the address proves nothing: whoever typed it in first would get the
     other's account.
@@ -309,12 +345,12 @@ def _user_to_link(session: Session, identity: ProviderIdentity, *, now: datetime
             first_name=identity.first_name,
             last_name=identity.last_name,
         )
-        return create_account(session, account, verified=True, now=now)
+        return create_account(session, account, verified=True, now=now), True
     if not user.is_active:
         raise SignInRefused("The e-mail address or the password is wrong.")
     if user.email_verified_at is None:
         raise _unverified_here()
-    return user.id
+    return user.id, False
 
 
 def _link_to(session: Session, user_id: UUID, identity: ProviderIdentity) -> None:
@@ -336,10 +372,12 @@ def _link_to(session: Session, user_id: UUID, identity: ProviderIdentity) -> Non
         raise Conflict(
             "This account of the provider signs in somebody else.", code="oauth_account_in_use"
         )
-    _insert_link(session, user_id, identity)
+    _insert_link(session, user_id, identity, tell=True)
 
 
-def _insert_link(session: Session, user_id: UUID, identity: ProviderIdentity) -> None:
+def _insert_link(
+    session: Session, user_id: UUID, identity: ProviderIdentity, *, tell: bool
+) -> None:
     inserted = session.scalar(
         insert(OAuthAccount)
         .values(
@@ -366,6 +404,15 @@ def _insert_link(session: Session, user_id: UUID, identity: ProviderIdentity) ->
         provider=identity.provider.value,
     )
     session.flush()
+    if tell:
+        _mail(session, user_id, EmailTemplate.PROVIDER_LINKED, identity.provider)
+
+
+def _mail(
+    session: Session, user_id: UUID, template: EmailTemplate, provider: OAuthProvider
+) -> None:
+    """Tell the owner, who may know nothing of it."""
+    enqueue_email(session, user_id, template, occasion=str(uuid7()), provider=provider.value)
 
 
 def _unverified_there() -> Forbidden:
@@ -420,3 +467,10 @@ def unlink(session: Session, user_id: UUID, provider: OAuthProvider) -> None:
         provider=provider.value,
     )
     session.flush()
+    _mail(session, user_id, EmailTemplate.PROVIDER_UNLINKED, provider)
+
+
+def forget_accounts(session: Session, user_id: UUID) -> None:
+    """Unlink every provider and end trips that would link one: the account is being closed."""
+    session.execute(delete(OAuthAccount).where(OAuthAccount.user_id == user_id))
+    session.execute(delete(OAuthAttempt).where(OAuthAttempt.user_id == user_id))

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from studypack.accounts import links
+from studypack.accounts import links, oauth, totp
 from studypack.accounts.models import TokenPurpose
 from studypack.accounts.recovery import check_current_password
 from studypack.accounts.registration import check_timezone
@@ -98,7 +98,7 @@ def delete_account(session: Session, user_id: UUID, password: str, *, now: datet
     """Close the account at once: signed out everywhere, invisible, its pending mails cancelled and
     the links in those sent made useless; erasure follows later.
 
-    Raises Unprocessable naming `password`.
+    Raises Unprocessable naming `password`, Conflict (`set_password_first`) when there is none.
     """
     check_current_password(session, user_id, password, field="password")
     session.execute(
@@ -114,6 +114,8 @@ def delete_account(session: Session, user_id: UUID, password: str, *, now: datet
         )
     )
     links.revoke_links(session, user_id, *TokenPurpose)
+    oauth.forget_accounts(session, user_id)
+    totp.forget_codes(session, user_id)
     revoke_sessions(session, user_id)
     audit.record(session, "account.deleted", actor_id=user_id, subject_id=user_id)
     session.flush()

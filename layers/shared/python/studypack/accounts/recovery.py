@@ -14,7 +14,7 @@ from studypack.accounts.passwords import check_new_password, hash_password, veri
 from studypack.accounts.signin import SignedIn, revoke_sessions, rotate_session
 from studypack.core import audit
 from studypack.core.business_settings import get_business_settings
-from studypack.core.errors import Unprocessable
+from studypack.core.errors import Conflict, Unprocessable
 from studypack.core.ids import uuid7
 from studypack.identity.models import User
 from studypack.notifications.models import EmailTemplate
@@ -79,8 +79,9 @@ def check_current_password(session: Session, user_id: UUID, password: str, *, fi
     """Make sure that it is the owner who asks for something serious; comes before the request's
     first statement.
 
-    Raises Unprocessable naming the field, TooManyRequests. An account that signs in only with a
-    provider has no password and cannot pass.
+    Raises Unprocessable naming the field, TooManyRequests, Conflict (`set_password_first`) for an
+    account that signs in only with a provider: whoever took its session must not pass, and the
+    owner gets a password by a mail ("forgotten password").
     """
     limit = throttles.Limit(
         "password-check",
@@ -90,6 +91,11 @@ def check_current_password(session: Session, user_id: UUID, password: str, *, fi
     )
     throttles.take(session, limit)
     stored = session.scalar(select(User.password_hash).where(User.id == user_id))
+    if stored is None:
+        raise Conflict(
+            "This account has no password yet; set one first (forgotten password).",
+            code="set_password_first",
+        )
     if not verify_password(stored, password):
         raise Unprocessable.field(field, "The password is wrong.", code="wrong_password")
     throttles.forgive(session, [limit])

@@ -34,6 +34,8 @@ from studypack.core.errors import Conflict, Unauthenticated, Unavailable, Unproc
 from studypack.core.ids import uuid7
 from studypack.core.telemetry import get_logger
 from studypack.identity.models import User
+from studypack.notifications.models import EmailTemplate
+from studypack.notifications.service import enqueue_email
 
 ISSUER = "StudyPack"
 
@@ -141,6 +143,7 @@ def confirm(
     codes = _renew_recovery_codes(session, user_id)
     audit.record(session, "account.totp_enrolled", actor_id=user_id, subject_id=user_id)
     session.flush()
+    enqueue_email(session, user_id, EmailTemplate.TOTP_ENABLED, occasion=str(uuid7(now)))
     revoke_sessions(session, user_id, keep=session_id)
     forgive()
     return Confirmed(rotate_session(session, session_id), codes)
@@ -179,12 +182,36 @@ def disable(
     _prove(session, user_id, password)
     _accept_code(session, user_id, code, sealing_key, now=now)
     forgive()
-    session.execute(delete(TotpCredential).where(TotpCredential.user_id == user_id))
-    session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
+    forget_codes(session, user_id)
     audit.record(session, "account.totp_disabled", actor_id=user_id, subject_id=user_id)
     session.flush()
+    enqueue_email(session, user_id, EmailTemplate.TOTP_DISABLED, occasion=str(uuid7(now)))
     revoke_sessions(session, user_id, keep=session_id)
     return rotate_session(session, session_id)
+
+
+def prove(
+    session: Session, user_id: UUID, *, password: str | None, code: str | None, now: datetime
+) -> None:
+    """Make sure, by the password or instead by a code, that it is the owner who asks for something
+    serious; comes before the request's first statement.
+
+    Raises Unprocessable naming `password` or `code`, Conflict (`set_password_first`,
+    `totp_not_enrolled`), TooManyRequests.
+    """
+    if password is not None or code is None:
+        check_current_password(session, user_id, password or "", field="password")
+        return
+    sealing_key = _sealing_key()
+    forgive = _count_try(session, user_id)
+    _accept_code(session, user_id, code, sealing_key, now=now)
+    forgive()
+
+
+def forget_codes(session: Session, user_id: UUID) -> None:
+    """Remove the app's secret and the recovery codes."""
+    session.execute(delete(TotpCredential).where(TotpCredential.user_id == user_id))
+    session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
 
 
 def complete_sign_in(

@@ -11,7 +11,13 @@ from studypack.core import outages
 from studypack.core.database.errors import sqlstate
 from studypack.core.errors import Outage
 
-REVISIONS = ("68d46eb08fa3", "8c2e3d0f5a12", "7b1d2c9e4f01", "9d3f4e1a6b23")
+REVISIONS = (
+    "68d46eb08fa3",
+    "8c2e3d0f5a12",
+    "7b1d2c9e4f01",
+    "9d3f4e1a6b23",
+    "a04f5b2c7d34",
+)
 """Every migration that this code knows, oldest first. The migrations themselves are not in the
 layer, so they are named here; tests/core/test_schema.py holds both together.
 """
