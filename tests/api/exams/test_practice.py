@@ -45,13 +45,19 @@ def test_a_flag_alone_shows_no_solution(learner: Any, drill: dict[str, Any]) -> 
 def test_an_answer_whose_solution_was_shown_is_final(
     learner: Any, drill: dict[str, Any], clear: bool
 ) -> None:
-    item = drill["items"][0]
-    right = exams.right_answer(exams.content_of(item["question_id"]))
-    answer = exams.any_answer(item)
+    place, item = next(
+        (place, each)
+        for place, each in enumerate(drill["items"])
+        if each["question"]["type"] == "SINGLE_BEST"
+    )
+    answer, other = (
+        {"type": "SINGLE_BEST", "option_id": option["id"]}
+        for option in item["question"]["options"][:2]
+    )
     exams.save(learner, drill, item, answer)
-    refused = exams.save(learner, drill, item, None if clear else right, revision=2)
+    refused = exams.save(learner, drill, item, None if clear else other, revision=2)
     assert (refused.status_code, refused.json()["code"]) == (409, "answer_final")
-    response = read(learner, drill)[0]["response"]
+    response = read(learner, drill)[place]["response"]
     assert (response["revision"], response["answer"]) == (1, answer)
 
 
