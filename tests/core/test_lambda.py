@@ -72,7 +72,7 @@ def test_the_cookie_comes_and_goes_as_gateways_have_it() -> None:
     session = cookie.partition(";")[0]
     listed = _invoke(_event("GET", "/api/auth/sessions", cookies=["other=1", session]))
     assert listed["statusCode"] == 200
-    assert len(json.loads(listed["body"])) == 1
+    assert len(json.loads(listed["body"])["items"]) == 1
 
 
 @pytest.mark.usefixtures("database_url")

@@ -41,19 +41,27 @@ def test_a_flag_alone_shows_no_solution(learner: Any, drill: dict[str, Any]) -> 
     assert read(learner, drill)[0]["solution"] is None
 
 
-@pytest.mark.parametrize("clear", [True, False])
-def test_an_answer_whose_solution_was_shown_is_final(
-    learner: Any, drill: dict[str, Any], clear: bool
-) -> None:
+def two_answers(
+    drill: dict[str, Any],
+) -> tuple[int, dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """An item by its place, and two answers to it that differ."""
     place, item = next(
         (place, each)
         for place, each in enumerate(drill["items"])
         if each["question"]["type"] == "SINGLE_BEST"
     )
-    answer, other = (
+    first, second = (
         {"type": "SINGLE_BEST", "option_id": option["id"]}
         for option in item["question"]["options"][:2]
     )
+    return place, item, first, second
+
+
+@pytest.mark.parametrize("clear", [True, False])
+def test_an_answer_whose_solution_was_shown_is_final(
+    learner: Any, drill: dict[str, Any], clear: bool
+) -> None:
+    place, item, answer, other = two_answers(drill)
     exams.save(learner, drill, item, answer)
     refused = exams.save(learner, drill, item, None if clear else other, revision=2)
     assert (refused.status_code, refused.json()["code"]) == (409, "answer_final")
@@ -110,22 +118,19 @@ def test_a_final_answer_sent_again_is_replayed_with_its_solution(
 def test_an_answer_that_meets_one_made_final_does_not_replace_it(
     learner: Any, drill: dict[str, Any]
 ) -> None:
-    item = drill["items"][0]
-    answer = exams.any_answer(item)
-    right = exams.right_answer(exams.content_of(item["question_id"]))
-    assert answer != right
+    place, item, answer, other = two_answers(drill)
     (refused,) = meeting_at(
         "INSERT INTO learning.exam_responses (id, session_id, question_id, answer, revision,"
         " credit, is_correct, reviewed_at)"
         " VALUES (gen_random_uuid(), :session, :question, CAST(:answer AS jsonb), 1, 0, false,"
         " now())",
-        [lambda: exams.save(learner, drill, item, right, revision=2)],
+        [lambda: exams.save(learner, drill, item, other, revision=2)],
         session=drill["id"],
         question=item["question_id"],
         answer=json.dumps(answer),
     )
     assert (refused.status_code, refused.json()["code"]) == (409, "answer_final")
-    assert read(learner, drill)[0]["response"]["revision"] == 1
+    assert read(learner, drill)[place]["response"]["revision"] == 1
 
 
 def test_a_practice_session_is_graded_like_any_other(learner: Any, drill: dict[str, Any]) -> None:
