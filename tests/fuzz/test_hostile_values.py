@@ -93,6 +93,7 @@ FITTING: dict[str, dict[str, Any]] = {
     "DELETE /api/users/me/totp": {"password": "wrong one", "code": "123456"},
     "POST /api/users/me/totp/confirm": {"code": "123456"},
     "POST /api/users/me/totp/recovery-codes": {"code": "123456"},
+    "POST /api/auth/oauth/{provider}/link": {"password": "wrong one", "return_to": "/"},
     "POST /api/auth/verify-email": {"token": "x" * 43},
     "POST /api/auth/verify-email/resend": {"email": "new@example.com"},
     "POST /api/auth/password/forgot": {"email": "new@example.com"},
@@ -145,6 +146,12 @@ FITTING: dict[str, dict[str, Any]] = {
     "PATCH /api/admin/users/{user_id}/role": {"role": "SUPPORT"},
 }
 """A body in which each field fits, to be spoilt one field at a time."""
+
+ALTERNATIVES = {
+    "PATCH /api/exams/sessions/{session_id}": {"action"},
+    "POST /api/auth/oauth/{provider}/link": {"code"},
+}
+"""Fields that a body has instead of another one."""
 
 
 def _properties(name: str) -> dict[str, Any]:
@@ -215,7 +222,7 @@ def test_every_operation_with_a_body_has_a_fitting_one() -> None:
     for name, body in FITTING.items():
         assert body.keys() <= _properties(name).keys(), name
         missing = _properties(name).keys() - body.keys()
-        assert missing <= {"action"}, name
+        assert missing <= ALTERNATIVES.get(name, set()), name
 
 
 @pytest.mark.parametrize("name", sorted(FITTING))
