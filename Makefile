@@ -120,7 +120,7 @@ verify-receipt: $(VENV) ## Check an exam receipt (FILE=receipt.json KEY=public-k
 lock: ## Write requirements.lock and the layer's pins again from pyproject.toml
 	@command -v uv >/dev/null || $(MAKE) --no-print-directory .tools/uv/.stamp
 	@PATH="$$PATH:$(CURDIR)/.tools/uv/bin" uv pip compile -q pyproject.toml \
-		--group api --group workers --group local --group dev \
+		--group api --group pdf --group workers --group local --group dev \
 		--universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url -o requirements.lock
 	@PATH="$$PATH:$(CURDIR)/.tools/uv/bin" local/lock-layer.sh
