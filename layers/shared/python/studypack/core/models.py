@@ -54,6 +54,7 @@ class AuditLog(Base):
     __table_args__ = (
         Index(None, "actor_id", "id"),
         Index(None, "subject_id", "id"),
+        Index(None, "action", "id"),
         {"schema": "auth"},
     )
 

@@ -46,6 +46,10 @@ class Level(StrEnum):
     ADVANCED = "ADVANCED"
 
 
+_SEARCHED = ("email", "first_name", "last_name")
+"""What support finds an account by, in part (admin/users.py)."""
+
+
 class User(Timestamps, SoftDelete, Base):
     """An account."""
 
@@ -55,6 +59,13 @@ class User(Timestamps, SoftDelete, Base):
             "uq_users_email_lower",
             func.lower(literal_column("email")),
             unique=True,
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index(
+            "ix_users_search",
+            *_SEARCHED,
+            postgresql_using="gin",
+            postgresql_ops=dict.fromkeys(_SEARCHED, "gin_trgm_ops"),
             postgresql_where=text("deleted_at IS NULL"),
         ),
         one_of("role", Role),
