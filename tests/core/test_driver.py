@@ -23,6 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from studypack.core.database import driver
 from studypack.core.database.driver import OneFlushConnection, connect
+from studypack.core.database.wire import Stream
 from tests.core.driver_support import (
     USER,
     Proxy,
@@ -643,7 +644,7 @@ def test_bytes_that_tls_has_decrypted_but_nobody_read_are_pending(certificate: P
         client = trusted.wrap_socket(near, server_hostname="127.0.0.1")
         with client, shaking.result() as server_side:
             server_side.sendall(b"ab")
-            stream = driver._Stream(client)
+            stream = Stream(client)
             assert client.recv(1) == b"a"
             assert client.pending() == 1
             assert stream.has_input()

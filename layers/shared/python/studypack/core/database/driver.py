@@ -22,36 +22,26 @@ say goodbye; only then is `ping()` worth its round trip. A read in autocommit is
 # ruff: noqa: N802 (pg8000 calls its handlers handle_MESSAGE, each with data and context)
 
 import re
-import select
 import socket
-import ssl
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from functools import lru_cache, partial
-from io import IOBase, TextIOBase
+from functools import lru_cache
 from types import ModuleType
 from typing import Any, Final
 
 import pg8000.dbapi
 from pg8000.converters import TIMESTAMPTZ, make_params, timestamptz_in
 from pg8000.core import (
-    BIND,
     COPY_DATA,
     COPY_DONE_MSG,
-    DESCRIBE,
-    EXECUTE_MSG,
     NULL_BYTE,
-    PARSE,
-    PORTAL,
     QUERY,
     READY_FOR_QUERY,
     SYNC_MSG,
     Context,
-    H_pack,
     bh_unpack,
     ci_unpack,
-    i_pack,
     i_unpack,
 )
 from pg8000.dbapi import convert_paramstyle
@@ -59,11 +49,17 @@ from pg8000.exceptions import DatabaseError, InterfaceError
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.pg8000 import PGDialect_pg8000
 
+from studypack.core.database.wire import (
+    COPY_CHUNK,
+    Stream,
+    copy_chunks,
+    message,
+    statement_messages,
+    zero_terminated,
+)
+
 BEGIN: Final = "begin transaction"
 COPY_FAIL: Final = b"f"
-MAX_PARAMETERS: Final = 65_535  # Bind counts them in 16 bits
-RECEIVE_SIZE: Final = 65_536
-COPY_CHUNK: Final = 65_536
 CACHEABLE_STATEMENT: Final = 16_384  # characters: multi-row inserts are long and rarely come twice
 
 # What the extended protocol refuses (several statements in one string) or makes ambiguous (COPY).
@@ -87,69 +83,6 @@ _ERROR_CLASSES: Final[dict[str, type[DatabaseError]]] = {
     "XX": pg8000.dbapi.InternalError,
 }
 _LAST_WORDS: Final = ("FATAL", "PANIC")  # the severities after which the server hangs up
-
-
-class _Stream:
-    """The file that pg8000 reads and writes, with one send per flush and known unread bytes."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
-        self._outgoing = bytearray()
-        self._incoming = b""
-        self._position = 0
-        if sock.family in (socket.AF_INET, socket.AF_INET6):
-            # Nagle would hold a flush back while an earlier one is unacknowledged.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    @property
-    def unsent(self) -> int:
-        return len(self._outgoing)
-
-    def write(self, data: bytes) -> None:
-        self._outgoing += data
-
-    def flush(self) -> None:
-        if self._outgoing:
-            outgoing, self._outgoing = self._outgoing, bytearray()
-            try:
-                self._socket.sendall(outgoing)
-            except OSError as error:
-                raise InterfaceError(f"network error: {error}") from error
-
-    def read(self, size: int) -> bytes:
-        end = self._position + size
-        if end > len(self._incoming):
-            self._receive(size)
-            end = size
-        data = self._incoming[self._position : end]
-        self._position = end
-        return data
-
-    def _receive(self, size: int) -> None:
-        blocks = [self._incoming[self._position :]]
-        held = len(blocks[0])
-        try:
-            while held < size:
-                block = self._socket.recv(RECEIVE_SIZE)
-                if not block:
-                    raise InterfaceError("network error: the server closed the connection")
-                blocks.append(block)
-                held += len(block)
-        except OSError as error:
-            raise InterfaceError(f"network error: {error}") from error
-        self._incoming = b"".join(blocks)
-        self._position = 0
-
-    def has_input(self) -> bool:
-        if self._position < len(self._incoming):
-            return True
-        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
-            return True
-        if not hasattr(select, "poll"):  # Windows
-            return bool(select.select([self._socket], [], [], 0)[0])
-        poll = select.poll()  # select() refuses file numbers beyond 1023
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(0))
 
 
 class _Answer(Context):  # type: ignore[misc] # pg8000 is untyped
@@ -203,7 +136,7 @@ class OneFlushConnection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg800
     """
 
     _usock: socket.socket | None
-    _stream: _Stream | None = None
+    _stream: Stream | None = None
     _connected = False
     session_isolation_level: str | None = None  # None is the server's default
 
@@ -218,12 +151,12 @@ class OneFlushConnection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg800
     # pg8000 keeps the socket's makefile() here. Standing in its place gives the handshake and
     # everything inherited the same buffers, without patching pg8000's functions.
     @property
-    def _sock(self) -> _Stream | None:
+    def _sock(self) -> Stream | None:
         return self._stream
 
     @_sock.setter
     def _sock(self, file: object) -> None:
-        self._stream = None if file is None or self._usock is None else _Stream(self._usock)
+        self._stream = None if file is None or self._usock is None else Stream(self._usock)
 
     def cursor(self) -> OneFlushCursor:
         """Return a new cursor."""
@@ -271,7 +204,7 @@ class OneFlushConnection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg800
         if len(values) or (stream is None and not _SCRIPT_OR_COPY.search(statement)):
             # No Sync between: if BEGIN fails the server skips the statement, which thus never runs
             # outside a transaction.
-            begin = self._statement_messages(BEGIN, (), ())
+            begin = statement_messages(BEGIN, (), (), self._client_encoding)
             return self._run_extended(statement, values, oids, stream, begin)
         self.execute_simple(BEGIN)
         return self.execute_simple(statement, stream)
@@ -291,7 +224,7 @@ class OneFlushConnection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg800
     def execute_simple(self, statement: str, stream: object = None) -> Context:
         """Run one or several statements without parameters by a simple Query, without BEGIN."""
         answer = _Answer(statement, stream, synced=False)
-        self._exchange(_message(QUERY, self._zero_terminated(statement)), answer)
+        self._exchange(message(QUERY, zero_terminated(statement, self._client_encoding)), answer)
         return answer
 
     def _run_extended(
@@ -303,44 +236,13 @@ class OneFlushConnection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg800
         before: bytes = b"",
     ) -> Context:
         answer = _Answer(statement, stream, synced=True)
-        messages = self._statement_messages(statement, make_params(self.py_types, values), oids)
+        messages = statement_messages(
+            statement, make_params(self.py_types, values), oids, self._client_encoding
+        )
         self._exchange(before + messages + SYNC_MSG, answer)
         return answer
 
-    def _statement_messages(
-        self, statement: str, values: Sequence[str | None], oids: Sequence[int]
-    ) -> bytes:
-        # Whole before anything is sent: a value that can't be encoded leaves the connection be.
-        if len(values) > MAX_PARAMETERS:
-            raise InterfaceError(f"{len(values)} parameters: at most {MAX_PARAMETERS} are possible")
-        parse = bytearray(NULL_BYTE + self._zero_terminated(statement) + H_pack(len(oids)))
-        for oid in oids:
-            parse += i_pack(0 if oid == -1 else oid)
-        # Unnamed portal, unnamed statement, all parameters as text ...
-        bind = bytearray(NULL_BYTE + NULL_BYTE + H_pack(0) + H_pack(len(values)))
-        for value in values:
-            if value is None:
-                bind += i_pack(-1)
-            else:
-                encoded = value.encode(self._client_encoding)
-                bind += i_pack(len(encoded))
-                bind += encoded
-        bind += H_pack(0)  # ... and all results
-        return b"".join(
-            (
-                _message(PARSE, parse),
-                _message(BIND, bind),
-                _message(DESCRIBE, PORTAL + NULL_BYTE),
-                EXECUTE_MSG,
-            )
-        )
-
-    def _zero_terminated(self, statement: str) -> bytes:
-        if "\0" in statement:
-            raise InterfaceError("a statement can't contain the zero character")
-        return f"{statement}\0".encode(self._client_encoding)
-
-    def _live_stream(self) -> _Stream:
+    def _live_stream(self) -> Stream:
         if self._stream is None:
             raise InterfaceError("connection is closed")
         return self._stream
@@ -408,18 +310,18 @@ class OneFlushConnection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg800
         if context.synced:
             # COPY swallows our Sync, unless it failed before reading: one ReadyForQuery, or two.
             raise InterfaceError("network error: COPY FROM STDIN has to be the only statement")
-        chunks = _copy_chunks(context.stream, bool(bh_unpack(data)[0]), self._client_encoding)
+        chunks = copy_chunks(context.stream, bool(bh_unpack(data)[0]), self._client_encoding)
         while True:
             try:
                 chunk = next(chunks, None)
             except Exception as error:
                 context.error = error
-                stream.write(_message(COPY_FAIL, b"the client's stream failed" + NULL_BYTE))
+                stream.write(message(COPY_FAIL, b"the client's stream failed" + NULL_BYTE))
                 break
             if chunk is None:
                 stream.write(COPY_DONE_MSG)
                 break
-            stream.write(_message(COPY_DATA, chunk))
+            stream.write(message(COPY_DATA, chunk))
             if stream.unsent >= COPY_CHUNK:
                 stream.flush()
         stream.flush()
@@ -438,26 +340,6 @@ class OneFlushConnection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg800
                 context.stream_write(data)
             except Exception as error:
                 context.error = error
-
-
-def _message(code: bytes, data: bytes | bytearray) -> bytes:
-    length: bytes = i_pack(len(data) + 4)
-    return b"".join((code, length, data))
-
-
-def _copy_chunks(
-    stream: IOBase | Iterable[str | bytes] | None, is_binary: bool, encoding: str
-) -> Iterator[bytes]:
-    """Yield the stream's content: a text file's, a binary file's, or the items of an iterable."""
-    if stream is None:
-        raise InterfaceError("COPY FROM STDIN needs the 'stream' parameter: a file or an iterable")
-    if isinstance(stream, IOBase):
-        end = "" if isinstance(stream, TextIOBase) else b""
-        stream = iter(partial(stream.read, COPY_CHUNK), end)
-    for item in stream:
-        if is_binary and isinstance(item, str):
-            raise InterfaceError("COPY FROM STDIN in binary format needs a stream of bytes")
-        yield item.encode(encoding) if isinstance(item, str) else bytes(item)
 
 
 def numbered(statement: str) -> str:

@@ -18,6 +18,7 @@ REVISIONS = (
     "9d3f4e1a6b23",
     "a04f5b2c7d34",
     "b15a6c3d8e45",
+    "c26b7d4e9f56",
 )
 """Every migration that this code knows, oldest first. The migrations themselves are not in the
 layer, so they are named here; tests/core/test_schema.py holds both together.
