@@ -1,4 +1,4 @@
-"""Signing in with Google or GitHub, and linking their accounts to ours.
+"""Signing in with Google or GitHub: the trip there and back (what it links: provider_accounts.py).
 
 A trip has two requests. `begin` notes the attempt and gives the browser a secret in a cookie, from
 which state, nonce and PKCE verifier are derived: the provider's answer is worth something in that
@@ -11,41 +11,56 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from studypack.accounts import throttles, totp
-from studypack.accounts.addresses import has_address
-from studypack.accounts.models import OAuthAccount, OAuthAttempt
-from studypack.accounts.registration import NewAccount, create_account
-from studypack.accounts.signin import (
-    InvalidCredentials,
-    SignedIn,
-    TotpChallenge,
-    admit,
-    totp_enrolled,
+from studypack.accounts.models import OAuthAttempt
+from studypack.accounts.provider_accounts import (
+    SignInRefused,
+    forget_accounts,
+    insert_link,
+    link_to,
+    linked_accounts,
+    linked_user,
+    unlink,
+    user_to_link,
 )
+from studypack.accounts.signin import SignedIn, TotpChallenge, admit, totp_enrolled
 from studypack.accounts.tokens import hash_token, new_token
-from studypack.core import audit
 from studypack.core.business_settings import get_business_settings
 from studypack.core.config import get_settings
 from studypack.core.database import transaction
-from studypack.core.errors import AppError, BadRequest, Conflict, Forbidden, NotFound, Unprocessable
+from studypack.core.errors import AppError, BadRequest, Forbidden, Unprocessable
 from studypack.core.ids import uuid7
 from studypack.core.telemetry import get_logger
 from studypack.identity.models import User
 from studypack.integrations.oauth.errors import ProviderError
 from studypack.integrations.oauth.exchange import ProviderIdentity, exchange
 from studypack.integrations.oauth.providers import Client, OAuthProvider, client_of
-from studypack.notifications.models import EmailTemplate
-from studypack.notifications.service import enqueue_email
+
+__all__ = [
+    "ATTEMPT_LIFETIME",
+    "MAX_CODE",
+    "Answer",
+    "Arrival",
+    "AttemptInvalid",
+    "Departure",
+    "SignInRefused",
+    "begin",
+    "begin_link",
+    "checked_return_to",
+    "derived",
+    "finish",
+    "forget_accounts",
+    "linked_accounts",
+    "unlink",
+]
 
 ATTEMPT_LIFETIME = timedelta(minutes=10)
 MAX_CODE = 2000
@@ -88,10 +103,6 @@ class AttemptInvalid(BadRequest):
     """Unknown, expired, used, of another browser or provider: it does not tell which."""
 
     code = "oauth_attempt_invalid"
-
-
-class SignInRefused(InvalidCredentials):
-    """A deactivated or deleted account: the same answer as for a wrong password."""
 
 
 def derived(cookie: str, purpose: str) -> str:
@@ -231,7 +242,7 @@ def finish(
         )
         with transaction() as session:
             if attempt.user_id is not None:
-                _link_to(session, attempt.user_id, identity)
+                link_to(session, attempt.user_id, identity)
                 return Arrival(attempt.return_to, None)
             outcome = _sign_in(
                 session, identity, address=address, user_agent=user_agent, now=attempt.now
@@ -294,10 +305,10 @@ def _sign_in(
     user_agent: str | None,
     now: datetime,
 ) -> SignedIn | TotpChallenge:
-    user_id = _linked_user(session, identity)
+    user_id = linked_user(session, identity)
     if user_id is None:
-        user_id, is_new = _user_to_link(session, identity, now=now)
-        _insert_link(session, user_id, identity, tell=not is_new)
+        user_id, is_new = user_to_link(session, identity, now=now)
+        insert_link(session, user_id, identity, tell=not is_new)
     row = session.execute(
         select(User, totp_enrolled()).where(
             User.id == user_id, User.is_active, User.deleted_at.is_(None)
@@ -306,171 +317,3 @@ def _sign_in(
     if row is None:
         raise SignInRefused("The e-mail address or the password is wrong.")
     return admit(session, row[0], enrolled=row[1], address=address, user_agent=user_agent, now=now)
-
-
-def _linked_user(session: Session, identity: ProviderIdentity) -> UUID | None:
-    """Whom this provider's account signs in, noting what address it has there now."""
-    return session.scalar(
-        update(OAuthAccount)
-        .where(
-            OAuthAccount.provider == identity.provider,
-            OAuthAccount.provider_account_id == identity.account_id,
-        )
-        .values(
-            email=identity.email, email_verified=identity.email_verified, last_used_at=func.now()
-        )
-        .returning(OAuthAccount.user_id)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _user_to_link(
-    session: Session, identity: ProviderIdentity, *, now: datetime
-) -> tuple[UUID, bool]:
-    """The account of the provider's address, where both sides have verified it, else a new one;
-    and whether it is new.
-
-    Unverified on one side, the address proves nothing: whoever typed it in first would get the
-    other's account.
-    """
-    if not identity.email_verified:
-        raise _unverified_there()
-    user = session.scalars(
-        select(User).where(has_address(identity.email), User.deleted_at.is_(None)).with_for_update()
-    ).one_or_none()
-    if user is None:
-        account = NewAccount(
-            email=identity.email,
-            password=None,
-            first_name=identity.first_name,
-            last_name=identity.last_name,
-        )
-        return create_account(session, account, verified=True, now=now), True
-    if not user.is_active:
-        raise SignInRefused("The e-mail address or the password is wrong.")
-    if user.email_verified_at is None:
-        raise _unverified_here()
-    return user.id, False
-
-
-def _link_to(session: Session, user_id: UUID, identity: ProviderIdentity) -> None:
-    if not identity.email_verified:
-        raise _unverified_there()
-    user = session.scalars(
-        select(User)
-        .where(User.id == user_id, User.is_active, User.deleted_at.is_(None))
-        .with_for_update()
-    ).one_or_none()
-    if user is None:
-        raise SignInRefused("The e-mail address or the password is wrong.")
-    if user.email_verified_at is None:
-        raise _unverified_here()
-    linked = _linked_user(session, identity)
-    if linked == user_id:
-        return
-    if linked is not None:
-        raise Conflict(
-            "This account of the provider signs in somebody else.", code="oauth_account_in_use"
-        )
-    _insert_link(session, user_id, identity, tell=True)
-
-
-def _insert_link(
-    session: Session, user_id: UUID, identity: ProviderIdentity, *, tell: bool
-) -> None:
-    inserted = session.scalar(
-        insert(OAuthAccount)
-        .values(
-            id=uuid7(),
-            user_id=user_id,
-            provider=identity.provider,
-            provider_account_id=identity.account_id,
-            email=identity.email,
-            email_verified=identity.email_verified,
-        )
-        .on_conflict_do_nothing()
-        .returning(OAuthAccount.id)
-    )
-    if inserted is None:
-        raise Conflict(
-            "Another account of this provider is linked already; unlink it first.",
-            code="oauth_provider_in_use",
-        )
-    audit.record(
-        session,
-        "account.provider_linked",
-        actor_id=user_id,
-        subject_id=user_id,
-        provider=identity.provider.value,
-    )
-    session.flush()
-    if tell:
-        _mail(session, user_id, EmailTemplate.PROVIDER_LINKED, identity.provider)
-
-
-def _mail(
-    session: Session, user_id: UUID, template: EmailTemplate, provider: OAuthProvider
-) -> None:
-    """Tell the owner, who may know nothing of it."""
-    enqueue_email(session, user_id, template, occasion=str(uuid7()), provider=provider.value)
-
-
-def _unverified_there() -> Forbidden:
-    return Forbidden(
-        "The provider has not verified your address; verify it there first.",
-        code="oauth_email_unverified",
-    )
-
-
-def _unverified_here() -> Conflict:
-    return Conflict(
-        "An account with this address exists, and the address was never verified: sign in with the"
-        " password and verify it, then link.",
-        code="oauth_verify_email_first",
-    )
-
-
-def linked_accounts(session: Session, user_id: UUID) -> Sequence[OAuthAccount]:
-    """The providers' accounts that sign this user in."""
-    return session.scalars(
-        select(OAuthAccount).where(OAuthAccount.user_id == user_id).order_by(OAuthAccount.provider)
-    ).all()
-
-
-def unlink(session: Session, user_id: UUID, provider: OAuthProvider) -> None:
-    """Let a provider's account sign this user in no more.
-
-    Raises NotFound (`oauth_account_not_found`), Conflict (`last_sign_in_method`) when there is no
-    password and no other provider.
-    """
-    password = session.execute(
-        select(User.password_hash).where(User.id == user_id).with_for_update()
-    ).scalar_one()
-    linked = linked_accounts(session, user_id)
-    if not any(account.provider is provider for account in linked):
-        raise NotFound("This provider is not linked.", code="oauth_account_not_found")
-    if password is None and len(linked) == 1:
-        raise Conflict(
-            "This is your only way to sign in; set a password first (forgotten password).",
-            code="last_sign_in_method",
-        )
-    session.execute(
-        delete(OAuthAccount).where(
-            OAuthAccount.user_id == user_id, OAuthAccount.provider == provider
-        )
-    )
-    audit.record(
-        session,
-        "account.provider_unlinked",
-        actor_id=user_id,
-        subject_id=user_id,
-        provider=provider.value,
-    )
-    session.flush()
-    _mail(session, user_id, EmailTemplate.PROVIDER_UNLINKED, provider)
-
-
-def forget_accounts(session: Session, user_id: UUID) -> None:
-    """Unlink every provider and end trips that would link one: the account is being closed."""
-    session.execute(delete(OAuthAccount).where(OAuthAccount.user_id == user_id))
-    session.execute(delete(OAuthAttempt).where(OAuthAttempt.user_id == user_id))
