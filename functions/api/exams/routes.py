@@ -7,10 +7,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Response
 
+from api.exams.result_schemas import ReceiptKeysOut, ReviewOut
 from api.exams.schemas import (
-    ReceiptKeysOut,
     ResponseIn,
-    ReviewOut,
     SavedOut,
     SessionOut,
     SessionPatch,
@@ -19,7 +18,7 @@ from api.exams.schemas import (
     TemplateOut,
 )
 from studypack.access.authentication import Caller
-from studypack.access.features import Feature
+from studypack.billing.features import Feature
 from studypack.access.guards import CurrentUser, entitled
 from studypack.core.http import DbSession, Page, Paging, page_of
 from studypack.core.idempotency import RepeatableRequest, once
