@@ -25,7 +25,7 @@ from sqlalchemy import (
 from local.migrate import MIGRATIONS
 from studypack.core.database import Base, EnumText
 
-SCHEMAS = ("auth", "learning", "notifications", "activity")
+SCHEMAS = ("auth", "learning", "payments", "notifications", "activity")
 
 KEYS_OTHER_THAN_AN_ID = {
     "auth.idempotency_keys": "the client's own key of its own operation is what must be unique",
@@ -35,6 +35,9 @@ KEYS_OTHER_THAN_AN_ID = {
     "learning.exam_receipts": "a submitted session's one receipt",
     "learning.exam_response_log": "an entry of a session's log: session and number",
     "learning.question_versions": "a version of a question: question and number",
+    "payments.number_series": "a series is known by its name",
+    "payments.product_prices": "a price is known by Stripe's id",
+    "payments.stripe_events": "an event is known by Stripe's id, which makes it come once",
 }
 """Tables whose primary key is not one UUID named `id`, and why."""
 
@@ -43,6 +46,9 @@ OTHER_NAMES_OF_CREATED_AT = {
     "auth.timezone_history": "valid_from",
     "activity.analytics_events": "event_time",
     "learning.topic_mastery": "last_updated",
+    "payments.credit_notes": "issued_at",
+    "payments.seats": "taken_at",
+    "payments.stripe_events": "received_at",
 }
 """Tables whose rows say when they came under a name that says more."""
 
@@ -52,6 +58,7 @@ WITHOUT_CREATED_AT = {
     "learning.exam_items": "made with its session, which has the time",
     "learning.exam_response_log": "occurred_at is hashed: no default may stand in for it",
     "learning.question_options": "made with its question's version, which has the time",
+    "payments.number_series": "a counter",
 }
 
 SOFT_DELETED = {"auth.users", "learning.courses", "learning.questions", "learning.exam_templates"}

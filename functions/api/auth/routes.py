@@ -26,7 +26,7 @@ from api.auth.schemas import (
     TotpLoginIn,
     VerifiedOut,
 )
-from studypack.access.features import Feature
+from studypack.billing.features import Feature
 from studypack.access.guards import CurrentUser, OptionalUser
 from studypack.accounts import oauth, recovery, registration, signin, totp
 from studypack.accounts.passwords import MINIMUM_LENGTH

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from studypack.access.features import ALL_FEATURES, Feature
+from studypack.billing.features import ALL_FEATURES, Feature
 from studypack.accounts.tokens import hash_token
 from studypack.core.business_settings import get_business_settings
 from studypack.core.database import autocommit

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends
 
 from studypack.access.authentication import Caller, authenticate
-from studypack.access.features import Feature
+from studypack.billing.features import Feature
 from studypack.core.errors import Forbidden, PaymentRequired, Unauthenticated
 from studypack.core.http import SessionToken
 from studypack.core.telemetry import note

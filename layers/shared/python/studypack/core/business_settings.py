@@ -52,6 +52,24 @@ class BusinessSettings(BaseModel):
     """Sign-ins with a provider begun, and as many ended, per network address and hour."""
     codes_per_address: int = Field(100, ge=1)
     """One-time codes tried per network address and quarter of an hour."""
+    grace_days: int = Field(14, ge=0, le=90)
+    """How long a subscription whose payment failed still opens what it opened."""
+    refund_days: int = Field(90, ge=0, le=180)
+    """How long a buyer may take a purchase or a subscription back. Stripe refunds for 180 days."""
+    payment_failed_final_days: int = Field(3, ge=1, le=30)
+    """After the first failure, when the last mail about it goes out."""
+    checkout_minutes: int = Field(1440, ge=30, le=1440)
+    """How long Stripe's payment page stays open (Stripe takes 30 minutes to 24 hours)."""
+    checkouts_per_hour: int = Field(30, ge=1)
+    """Payment pages opened per account."""
+    seat_invitation_days: int = Field(14, ge=1, le=90)
+    stripe_event_days: int = Field(90, ge=35, le=3650)
+    """How long the content of an event is kept after it took effect; Stripe lists 30 days."""
+    seller_name: str = Field("StudyPack", min_length=1, max_length=200)
+    """Who sells, as invoices say it; likewise the next three."""
+    seller_address: tuple[str, ...] = ()
+    seller_vat_id: str | None = None
+    seller_email: str | None = None
 
 
 class _Cache:

@@ -65,6 +65,14 @@ class Settings(BaseModel):
     totp_key: SecretStr | None = Field(None, alias="TOTP_KEY")
     """The same text itself: 43 random letters and digits or more."""
 
+    stripe_secret: str | None = Field(None, alias="STRIPE_SECRET_ARN")
+    """A JSON document with `api_key` and the list `webhook_secrets`."""
+    stripe_api_key: SecretStr | None = Field(None, alias="STRIPE_API_KEY")
+    stripe_webhook_secrets: SecretStr | None = Field(None, alias="STRIPE_WEBHOOK_SECRETS")
+    """Separated by commas."""
+    stripe_api_base: str | None = Field(None, alias="STRIPE_API_BASE")
+    """Where Stripe is, if not at Stripe: the stand-in on one machine."""
+
     aws_endpoint_url: str | None = Field(None, alias="AWS_ENDPOINT_URL")
 
     @classmethod

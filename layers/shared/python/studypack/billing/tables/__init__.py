@@ -1,0 +1,1 @@
+"""The `payments` schema, a module an aggregate."""
