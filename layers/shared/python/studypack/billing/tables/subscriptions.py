@@ -138,7 +138,7 @@ class Seat(Base):
 
 
 class SeatInvitation(Base):
-    """An address that was offered a seat, which it holds until that is taken, withdrawn or lapses."""
+    """An address that was offered a seat and holds it until it is taken, withdrawn or lapses."""
 
     __tablename__ = "seat_invitations"
     __table_args__ = (
