@@ -73,27 +73,29 @@ def through(url: str, port: int) -> str:
 class Databases:
     """The benchmarks' cluster and its migrated, seeded template."""
 
-    def __init__(self, cluster: postgres.Cluster) -> None:
+    def __init__(self, cluster: postgres.Cluster, template: str | None = None) -> None:
+        """`template` is one that exists already; else the benchmarks' own is made."""
         self.cluster = cluster
-        self._prepared = False
+        self.template = template or TEMPLATE
+        self._prepared = template is not None
 
     def prepare(self) -> None:
         """Make the template anew, unless this run has."""
         if self._prepared:
             return
-        postgres.drop_database(self.cluster, TEMPLATE)
-        url = postgres.ensure_database(self.cluster, TEMPLATE)
+        postgres.drop_database(self.cluster, self.template)
+        url = postgres.ensure_database(self.cluster, self.template)
         migrate.upgrade(url)
         with application(url):
             seed.seed()
         self._prepared = True
 
     @contextmanager
-    def clone(self, template: str = TEMPLATE) -> Iterator[str]:
+    def clone(self, of: str | None = None) -> Iterator[str]:
         """The URL of a database of one's own, dropped afterwards."""
         self.prepare()
         name = f"bench_{uuid4().hex[:12]}"
-        url = postgres.clone_database(self.cluster, template, name)
+        url = postgres.clone_database(self.cluster, of or self.template, name)
         try:
             yield url
         finally:
@@ -132,7 +134,10 @@ def application(url: str) -> Iterator[Application]:
     Its log lines are made and thrown away: they belong to a request's cost, not into a table.
     """
     variables = environment.variables(
-        database_url=url, web_base_url="https://app.example.com", given=os.environ
+        database_url=url,
+        web_base_url="https://app.example.com",
+        receipt_signing_key="only-for-benchmarks-and-long-enough-to-be-taken",
+        given=os.environ,
     )
     variables |= {
         "DATABASE_POOL_SIZE": "1",
@@ -153,6 +158,7 @@ def application(url: str) -> Iterator[Application]:
 @contextmanager
 def _log_lines_thrown_away() -> Iterator[None]:
     logger = get_logger()
+    level = logger.log_level
     logger.setLevel("INFO")
     handlers = [each for each in logger.handlers if isinstance(each, logging.StreamHandler)]
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
@@ -160,6 +166,7 @@ def _log_lines_thrown_away() -> Iterator[None]:
         try:
             yield
         finally:
+            logger.setLevel(level)
             for handler, stream in zip(handlers, streams, strict=True):
                 handler.setStream(stream)
 
@@ -267,22 +274,3 @@ def sign_up(auth: Client, application: Application) -> Person:
     email = f"{uuid4().hex[:12]}@example.com"
     body = auth.request("POST", "/api/auth/signup", {"email": email, "password": PASSWORD}).body
     return Person(body["user_id"], email, body["token"])
-
-
-def any_answer(item: dict[str, Any]) -> dict[str, Any]:
-    """A well-formed answer to an item as shown, whatever it is worth."""
-    question = item["question"]
-    kind = question["type"]
-    ids = [option["id"] for option in question["options"]]
-    match kind:
-        case "SINGLE_BEST":
-            return {"type": kind, "option_id": ids[0]}
-        case "HOT_SPOT":
-            return {"type": kind, "x": 1, "y": 1}
-        case "CLINICAL_SIM":
-            decision = question["sections"][0]["options"][0]["id"]
-            return {"type": kind, "option_ids": [decision]}
-        case "MULTI_SELECT":
-            return {"type": kind, "option_ids": ids[:1]}
-        case _:
-            return {"type": kind, "option_ids": ids}

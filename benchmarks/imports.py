@@ -10,7 +10,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,25 +53,34 @@ class Import:
     """Top-level packages of others."""
 
 
-def run(progress: Callable[[int, int], None]) -> Report:
-    """Import every handler and its kind's bare set, in turns."""
-    functions = [each for each in sam.read().functions if each.kind in BARE]
+def run(
+    progress: Callable[[int, int], None],
+    *,
+    rounds: int = ROUNDS,
+    names: Collection[str] = (),
+) -> Report:
+    """Import every handler (or those of these `names`) and its kind's bare set, in turns."""
+    functions = [
+        each
+        for each in sam.read().functions
+        if each.kind in BARE and (not names or each.name in names)
+    ]
     targets = [*BARE.values(), *(function.module for function in functions)]
     for target in targets:
         import_anew(target)  # compiles what is not compiled yet
     runs: dict[str, list[Import]] = {target: [] for target in targets}
-    for number in range(ROUNDS):
+    for number in range(rounds):
         for place in range(len(targets)):
             target = targets[(number + place) % len(targets)]
             runs[target].append(import_anew(target))
-        progress(number + 1, ROUNDS)
+        progress(number + 1, rounds)
     rows = [
         _row(function.name, runs[function.module], runs[BARE[function.kind]])
         for function in functions
     ]
     return Report(
         "imports",
-        f"Cold import of each handler, median of {ROUNDS} fresh interpreters",
+        f"Cold import of each handler, median of {rounds} fresh interpreters",
         "import of "
         + "; ".join(f"{modules} ({kind.value} functions)" for kind, modules in BARE.items()),
         tuple(rows),

@@ -1,7 +1,7 @@
 """The scoring job against the naive one: a session at a time through the ORM, the textbook's EAP.
 
-Both score the same 5,000 sessions, each in a database of its own, a batch in turns; at the end the
-scores are compared one by one.
+Both score the same 5,000 sessions, each in a database of its own, a batch of 250 in turns; at the
+end the scores are compared one by one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 from sqlalchemy import Engine, select, text
 
 from benchmarks.application import (
-    TEMPLATE,
     Application,
     Databases,
     application,
@@ -39,9 +38,7 @@ from studypack.exams.models import (
 )
 from studypack.exams.scoring import Scoring
 
-SESSIONS = 5_000
-BATCH = score_exams.BATCH
-ROUNDS = SESSIONS // BATCH
+ROUNDS = 20
 GENERATED = "bench_scoring"
 
 _SESSIONS = """
@@ -113,18 +110,22 @@ class _OneBatch:
         return 60_000 if first else 0
 
 
-def run(databases: Databases, progress: Callable[[int, int], None]) -> Report:
-    """Score the sessions both ways, and compare the scores."""
+def run(
+    databases: Databases, progress: Callable[[int, int], None], *, rounds: int = ROUNDS
+) -> Report:
+    """Score as many batches of sessions both ways, and compare the scores."""
     databases.prepare()
     postgres.drop_database(databases.cluster, GENERATED)
     try:
-        return _compared(databases, progress)
+        return _compared(databases, progress, rounds)
     finally:
         postgres.drop_database(databases.cluster, GENERATED)
 
 
-def _compared(databases: Databases, progress: Callable[[int, int], None]) -> Report:
-    _generate(databases)
+def _compared(databases: Databases, progress: Callable[[int, int], None], rounds: int) -> Report:
+    batch = score_exams.BATCH
+    sessions = rounds * batch
+    _generate(databases, sessions)
     with (
         databases.clone(GENERATED) as our_url,
         databases.clone(GENERATED) as naive_url,
@@ -133,18 +134,18 @@ def _compared(databases: Databases, progress: Callable[[int, int], None]) -> Rep
         ours, naive = app.current(), app.open(one_flush_engine, naive_url)
         seconds = interleaved(
             (partial(_job, app, ours), partial(_naive_job, app, naive)),
-            rounds=ROUNDS,
+            rounds=rounds,
             progress=progress,
         )
-        compared = _same_scores(app, ours, naive)
+        compared = _same_scores(app, ours, naive, sessions)
         computing = _computing(app, ours)
     return Report(
         "scoring",
-        f"Scoring job, {SESSIONS:,} sessions of 40 items in batches of {BATCH}",
+        f"Scoring job, {sessions:,} sessions of 40 items in batches of {batch}",
         "one session at a time through the ORM, EAP by the textbook (one exp a node and item)",
         (
-            _row("sessions scored and written", seconds, BATCH),
-            _row("ability alone, without database", computing, BATCH),
+            _row("sessions scored and written", seconds, batch),
+            _row("ability alone, without database", computing, batch),
         ),
         (f"all {compared:,} scores and verdicts are the same both ways; more is better",),
     )
@@ -161,11 +162,11 @@ def _row(name: str, seconds: Sequence[Sequence[float]], sessions: int) -> Row:
     )
 
 
-def _generate(databases: Databases) -> None:
-    url = postgres.clone_database(databases.cluster, TEMPLATE, GENERATED)
+def _generate(databases: Databases, sessions: int) -> None:
+    url = postgres.clone_database(databases.cluster, databases.template, GENERATED)
     with application(url) as app, session(app) as opened:
         opened.execute(text("SELECT setseed(0.42)"))
-        opened.execute(text(_SESSIONS), {"sessions": SESSIONS})
+        opened.execute(text(_SESSIONS), {"sessions": sessions})
         opened.execute(text(_ITEMS))
         opened.execute(text(_RESPONSES))
         opened.execute(
@@ -176,13 +177,13 @@ def _generate(databases: Databases) -> None:
 def _job(app: Application, engine: Engine) -> None:
     app.engine = engine
     report = score_exams.handler({}, _OneBatch())
-    if report["processed"] != BATCH:
-        raise RuntimeError(f"a batch of {BATCH} scored {report['processed']}")
+    if report["processed"] != score_exams.BATCH:
+        raise RuntimeError(f"a batch of {score_exams.BATCH} scored {report['processed']}")
 
 
 def _naive_job(app: Application, engine: Engine) -> None:
     app.engine = engine
-    for _ in range(BATCH):
+    for _ in range(score_exams.BATCH):
         _score_one()
 
 
@@ -264,7 +265,7 @@ def textbook_eap(
     return mean, math.sqrt(variance)
 
 
-def _same_scores(app: Application, ours: Engine, naive: Engine) -> int:
+def _same_scores(app: Application, ours: Engine, naive: Engine, sessions: int) -> int:
     """How many scores were compared; raises RuntimeError at the first that differs."""
     app.engine = ours
     with session(app) as opened:
@@ -272,8 +273,8 @@ def _same_scores(app: Application, ours: Engine, naive: Engine) -> int:
     app.engine = naive
     with session(app) as opened:
         naive_rows = opened.execute(text(_SCORES)).all()
-    if not len(our_rows) == len(naive_rows) == SESSIONS:
-        raise RuntimeError(f"{len(our_rows)} and {len(naive_rows)} scored, not {SESSIONS}")
+    if not len(our_rows) == len(naive_rows) == sessions:
+        raise RuntimeError(f"{len(our_rows)} and {len(naive_rows)} scored, not {sessions}")
     for mine, other in zip(our_rows, naive_rows, strict=True):
         same = (mine.id, mine.score_scaled, mine.passed) == (
             other.id,
@@ -304,7 +305,7 @@ def _computing(app: Application, engine: Engine) -> list[list[float]]:
                 "         ON r.session_id = i.session_id AND r.question_id = i.question_id"
                 " GROUP BY s.id"
             ),
-            {"batch": BATCH},
+            {"batch": score_exams.BATCH},
         ).all()
 
     def ours() -> list[Any]:

@@ -61,13 +61,11 @@ class Learner:
         return Attempt(self.answer(item, right=known), known)
 
     def answer(self, item: Document, *, right: bool) -> Document:
-        """The right answer, or a plausible wrong one; an unknown item is answered with what is
-        first.
-        """
+        """The right answer, or a plausible wrong one; an unknown item is given any answer."""
         question = item["question"]
         content = self._by_stem.get(question["stem"])
         if content is None:
-            return _first(question)
+            return any_answer(item)
         fields = _right(content) if right else _wrong(content)
         shown = {(section, text): id_ for section, text, id_ in _options(question)}
         by_id = {option.id: shown[option.section, option.content] for option in content.options}
@@ -84,6 +82,21 @@ def sample_bank() -> list[QuestionContent]:
     return [
         question.content(course.course.slug) for course in courses for question in course.questions
     ]
+
+
+def any_answer(item: Document) -> Document:
+    """A well-formed answer to an item as shown, without its key and whatever it is worth."""
+    question = item["question"]
+    kind, ids = question["type"], [id_ for _, _, id_ in _options(question)]
+    match kind:
+        case "SINGLE_BEST":
+            return {"type": kind, "option_id": ids[0]}
+        case "HOT_SPOT":
+            return {"type": kind, "x": 1, "y": 1}
+        case "ORDERING":
+            return {"type": kind, "option_ids": ids}
+        case _:
+            return {"type": kind, "option_ids": ids[:1]}
 
 
 def _options(question: Document) -> list[tuple[int | None, str, str]]:
@@ -154,17 +167,3 @@ def _corners(content: QuestionContent) -> list[tuple[float, float]]:
     width = content.media.width if content.media else 0
     height = content.media.height if content.media else 0
     return [(1, 1), (width - 1, 1), (1, height - 1), (width - 1, height - 1)]
-
-
-def _first(question: Document) -> Document:
-    kind, ids = question["type"], [id_ for _, _, id_ in _options(question)]
-    match kind:
-        case "SINGLE_BEST":
-            return {"type": kind, "option_id": ids[0]}
-        case "HOT_SPOT":
-            media = question["media"]
-            return {"type": kind, "x": media["width"] / 2, "y": media["height"] / 2}
-        case "ORDERING":
-            return {"type": kind, "option_ids": ids}
-        case _:
-            return {"type": kind, "option_ids": ids[:1]}

@@ -6,9 +6,22 @@ from typing import Any
 
 from sqlalchemy import text
 
+from local.demo.learner import any_answer
 from studypack.core.database import transaction
 from studypack.questions.answers import ANSWER, QuestionContent, QuestionType
 from tests.support.people import Person
+
+__all__ = [
+    "JobContext",
+    "answer_all",
+    "any_answer",
+    "content_of",
+    "finalize",
+    "move_clock",
+    "right_answer",
+    "save",
+    "start",
+]
 
 
 def start(person: Person, template: str = "ot-diagnostic") -> dict[str, Any]:
@@ -17,25 +30,6 @@ def start(person: Person, template: str = "ot-diagnostic") -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     document: dict[str, Any] = answer.json()
     return document
-
-
-def any_answer(item: dict[str, Any]) -> dict[str, Any]:
-    """A well-formed answer to an item as shown, whatever it is worth."""
-    question = item["question"]
-    kind = question["type"]
-    ids = [option["id"] for option in question["options"]]
-    match kind:
-        case "SINGLE_BEST":
-            return {"type": kind, "option_id": ids[0]}
-        case "HOT_SPOT":
-            return {"type": kind, "x": 1, "y": 1}
-        case "CLINICAL_SIM":
-            first = question["sections"][0]["options"][0]["id"]
-            return {"type": kind, "option_ids": [first]}
-        case "MULTI_SELECT":
-            return {"type": kind, "option_ids": ids[:1]}
-        case _:
-            return {"type": kind, "option_ids": ids}
 
 
 def content_of(question_id: str) -> QuestionContent:
