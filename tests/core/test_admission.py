@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from studypack.core.http.admission import Admission
+
+T = TypeVar("T")
 
 
 class Room:
@@ -26,6 +29,14 @@ class Room:
         await self.door.wait()
         self.inside -= 1
         await PlainTextResponse(Request(scope).url.path)(scope, receive, send)
+
+
+def _run(scenario: Coroutine[Any, Any, T]) -> T:
+    """As asyncio.run does, but for the event loop of this thread, which it would take away: Lambda
+    handlers in later tests need one.
+    """
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        return runner.run(scenario)
 
 
 async def _call(app: Admission, path: str) -> list[Any]:
@@ -61,7 +72,7 @@ def test_more_requests_than_places_wait_for_their_turn_and_are_all_answered() ->
         room.door.set()
         return room.most, [sent[0]["status"] for sent in await asyncio.gather(*calls)]
 
-    assert asyncio.run(scenario()) == (2, [200] * 7)
+    assert _run(scenario()) == (2, [200] * 7)
 
 
 def test_who_has_waited_too_long_is_told_to_come_back_and_takes_nobodys_place() -> None:
@@ -75,7 +86,7 @@ def test_who_has_waited_too_long_is_told_to_come_back_and_takes_nobodys_place() 
         await first
         return refused[0], (await _call(app, "/third"))[0]
 
-    refused, third = asyncio.run(scenario())
+    refused, third = _run(scenario())
     assert refused["status"] == 503
     assert (b"retry-after", b"2") in refused["headers"]
     assert third["status"] == 200
