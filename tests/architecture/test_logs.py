@@ -336,7 +336,7 @@ def test_a_requests_line_tells_who_what_was_refused_and_what_changed_in_security
     assert [answer.status_code for answer in answers] == [401, 403, 403, 200]
     lines = [line for line in log.lines() if line["message"] == "request"]
     assert [(line.get("problem"), line.get("user_id"), line.get("events")) for line in lines] == [
-        ("invalid_credentials", None, None),
+        ("invalid_credentials", None, ["sign_in.refused"]),
         ("role_required", str(learner.id), None),
         ("origin_not_allowed", None, None),
         (None, str(learner.id), ["account.password_changed"]),

@@ -142,7 +142,7 @@ class TotpOut(Out):
 
 
 class TotpEnrolIn(In):
-    """The password as proof, where the account has one."""
+    """The password as proof; an account without one is told 409 `set_password_first`."""
 
     password: Password | None = None
 
@@ -178,7 +178,7 @@ class TotpConfirmedOut(RenewedOut, RecoveryCodesOut):
 
 
 class TotpDisableIn(In):
-    """The password as proof, where the account has one, and a code."""
+    """The password as proof, and a code."""
 
     password: Password | None = None
     code: OneTimeCode

@@ -88,7 +88,14 @@ def test_confirming_ends_the_other_sessions_and_renews_this_one(learner: Person)
     assert not is_signed_in(device)
     assert is_signed_in(enrolled.person)
     assert len(set(enrolled.recovery_codes)) == 10
-    assert all(re.fullmatch(r"([a-z2-7]{4}-){3}[a-z2-7]{4}", c) for c in enrolled.recovery_codes)
+    for code in enrolled.recovery_codes:
+        assert re.fullmatch(r"([a-z2-7]{4}-){5}[a-z2-7]{3}", code)
+        assert len(code.replace("-", "")) * 5 >= 112  # bits of base32
+
+
+def test_two_enrolments_share_no_recovery_code(learner: Person, other_learner: Person) -> None:
+    codes = [*_enrol(learner).recovery_codes, *_enrol(other_learner).recovery_codes]
+    assert len(set(codes)) == 20
 
 
 def test_an_app_that_was_never_confirmed_locks_nobody_out(learner: Person) -> None:
@@ -146,6 +153,21 @@ def test_guessing_codes_is_throttled_however_many_challenges_there_are(
         for _ in range(4)
     ]
     assert tries == [422, 422, 422, 429]
+
+
+def test_one_network_gets_only_so_many_wrong_codes_and_any_number_of_right_ones(
+    app: Any, enrolled: Enrolled
+) -> None:
+    change_setting("codes_per_address", 2)
+    classroom = browser(app)
+    for code in enrolled.recovery_codes[:4]:
+        right = _second_step(classroom, _challenge(browser(app), enrolled.person), code)
+        assert right.status_code == 200
+    statuses = [
+        _second_step(classroom, _challenge(browser(app), enrolled.person), "aaaa-bbbb").status_code
+        for _ in range(3)
+    ]
+    assert statuses == [422, 422, 429]
 
 
 @pytest.mark.parametrize(
@@ -241,6 +263,22 @@ def test_enrolling_takes_the_password_and_only_once(enrolled: Enrolled, admin: P
     assert admin.post(TOTP, json={}).status_code == 422
     again = enrolled.person.post(TOTP, json={"password": PASSWORD})
     assert (again.status_code, again.json()["code"]) == (409, "totp_enrolled")
+
+
+def test_an_account_without_a_password_sets_one_before_it_enrols_or_leaves(
+    enrolled: Enrolled, other_learner: Person
+) -> None:
+    # Whoever took the session of somebody who signs in with a provider must not lock them out.
+    execute("UPDATE auth.users SET password_hash = NULL")
+    leaving = {"code": enrolled.recovery_codes[0]}
+    for answer in (
+        other_learner.post(TOTP, json={}),
+        other_learner.post(TOTP, json={"password": PASSWORD}),
+        enrolled.person.request("DELETE", TOTP, json=leaving),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (409, "set_password_first")
+    assert not other_learner.get(TOTP).json()["enrolled"]
+    assert enrolled.person.get(TOTP).json()["recovery_codes_left"] == 10
 
 
 def test_neither_secret_nor_recovery_code_is_readable_in_the_database(enrolled: Enrolled) -> None:

@@ -25,6 +25,6 @@ NewPassword = Annotated[
 ]
 OneTimeCode = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=6, max_length=30),
+    StringConstraints(strip_whitespace=True, min_length=6, max_length=40),
     Field(description="Six digits of the authenticator app, or a recovery code"),
 ]

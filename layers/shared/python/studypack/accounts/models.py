@@ -152,7 +152,7 @@ class RecoveryCode(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[UUID] = foreign_key("auth.users.id", index=False)
     code_hash: Mapped[bytes]
-    """SHA-256 of 80 random bits."""
+    """SHA-256 of 112 random bits."""
     used_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from studypack.accounts import throttles
+from studypack.accounts import links, refusals, throttles
 from studypack.accounts.addresses import has_address
 from studypack.accounts.models import (
     LoginSession,
@@ -24,6 +24,7 @@ from studypack.core import audit
 from studypack.core.business_settings import get_business_settings
 from studypack.core.errors import Unauthenticated
 from studypack.core.ids import uuid7
+from studypack.core.telemetry import note
 from studypack.identity.models import User
 
 USER_AGENT_LENGTH = 300
@@ -71,6 +72,7 @@ def open_login_session(
         )
     )
     session.flush()
+    note(user_id=str(user_id))
     return SignedIn(user_id, token, expires_at)
 
 
@@ -118,7 +120,8 @@ def sign_in(
     """Check the password and open a session, or ask for a one-time code.
 
     Raises InvalidCredentials, the same and as slowly for an unknown address, and TooManyRequests. A
-    try is counted before the password is checked and forgiven when it was right.
+    try is counted before the password is checked and forgiven when it was right. Refusals go into
+    the audit log.
     """
     settings = get_business_settings(session)
     by_account = throttles.Limit(
@@ -127,7 +130,7 @@ def sign_in(
     by_address = throttles.Limit(
         "login-address", address, settings.login_attempts_per_address, throttles.QUARTER_HOUR
     )
-    now = throttles.take(session, by_account, by_address)
+    now = refusals.count_try(session, by_account, by_address, address=address, email=email)
     row = session.execute(
         select(User, totp_enrolled()).where(
             has_address(email),
@@ -137,6 +140,7 @@ def sign_in(
     ).one_or_none()
     user, enrolled = row or (None, False)
     if not verify_password(user.password_hash if user else None, password) or user is None:
+        refusals.record(session, refusals.PASSWORD_REFUSED, address=address, email=email)
         raise InvalidCredentials("The e-mail address or the password is wrong.")
     if user.password_hash is not None and needs_rehash(user.password_hash):
         user.password_hash = hash_password(password)
@@ -200,8 +204,16 @@ def revoke_sessions(session: Session, user_id: UUID, *, keep: UUID | None = None
     session.execute(statement)
 
 
+def end_sessions(session: Session, user_id: UUID, *, keep: UUID | None = None) -> None:
+    """Close all of a user's sessions but the one to keep, and end sign-ins under way: who waits for
+    a one-time code has to begin again.
+    """
+    revoke_sessions(session, user_id, keep=keep)
+    links.revoke_links(session, user_id, TokenPurpose.LOGIN_CHALLENGE)
+
+
 def sign_out_everywhere(session: Session, user_id: UUID, *, keep: UUID | None) -> None:
     """Close all of a user's sessions at the user's own wish, but the one to keep."""
-    revoke_sessions(session, user_id, keep=keep)
+    end_sessions(session, user_id, keep=keep)
     audit.record(session, "account.sessions_closed", actor_id=user_id, subject_id=user_id)
     session.flush()

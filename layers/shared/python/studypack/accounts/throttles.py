@@ -38,6 +38,16 @@ class Limit:
         return hashlib.sha256(f"{self.scope}:{self.subject.casefold()}".encode()).digest()
 
 
+class Throttled(TooManyRequests):
+    """A limit is reached; `is_first`: with this try, so that it is told once a window."""
+
+    def __init__(self, *, retry_after_seconds: int, is_first: bool) -> None:
+        super().__init__(
+            "Too many tries; wait before the next one.", retry_after_seconds=retry_after_seconds
+        )
+        self.is_first = is_first
+
+
 def mail_limits(session: Session, scope: str, email: str, caller: str) -> tuple[Limit, Limit]:
     """The limits of routes that mail whoever is named: per named address and per caller (a network
     address, an account).
@@ -70,8 +80,7 @@ def take(session: Session, *limits: Limit) -> datetime:
     time.
 
     Counting comes before the work and stays when the work is refused, so neither a rolled-back
-    request nor a volley of parallel ones gets a free try. Raises TooManyRequests with the longest
-    wait.
+    request nor a volley of parallel ones gets a free try. Raises Throttled with the longest wait.
     """
     rows = record_independently(
         session,
@@ -84,12 +93,11 @@ def take(session: Session, *limits: Limit) -> datetime:
         ).all(),
     )
     counted = {bytes(row.key): row for row in rows}
-    waits = [
-        counted[limit.key].seconds_left for limit in limits if counted[limit.key].hits > limit.hits
-    ]
-    if waits:
-        raise TooManyRequests(
-            "Too many tries; wait before the next one.", retry_after_seconds=max(waits)
+    reached = [limit for limit in limits if counted[limit.key].hits > limit.hits]
+    if reached:
+        raise Throttled(
+            retry_after_seconds=max(counted[limit.key].seconds_left for limit in reached),
+            is_first=any(counted[limit.key].hits == limit.hits + 1 for limit in reached),
         )
     now: datetime = rows[0].now
     return now

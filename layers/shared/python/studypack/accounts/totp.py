@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +10,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from studypack.accounts import links, one_time_codes, throttles, totp_secrets
+from studypack.accounts import links, one_time_codes, refusals, throttles, totp_secrets
 from studypack.accounts.models import (
     RecoveryCode,
     TokenPurpose,
@@ -91,11 +90,12 @@ def get_status(session: Session, user_id: UUID) -> TotpStatus:
 def enrol(session: Session, user_id: UUID, password: str | None, *, now: datetime) -> Enrolment:
     """Make a secret for an authenticator app; nothing changes at sign-in until `confirm`.
 
-    Raises Unprocessable naming `password` (an account without one needs none), Conflict
-    (`totp_enrolled`), TooManyRequests, Unavailable when this deployment has no key.
+    Raises Unprocessable naming `password`, Conflict (`totp_enrolled`, `set_password_first`: whoever
+    took the session of an account that signs in with a provider must not lock its owner out),
+    TooManyRequests, Unavailable when this deployment has no key.
     """
     sealing_key = _sealing_key()
-    _prove(session, user_id, password)
+    check_current_password(session, user_id, password or "", field="password")
     email = session.execute(
         select(User.email).where(User.id == user_id).with_for_update()
     ).scalar_one()
@@ -127,7 +127,7 @@ def confirm(
     TooManyRequests.
     """
     sealing_key = _sealing_key()
-    forgive = _count_try(session, user_id)
+    limit = _count_try(session, user_id)
     credential = session.scalars(
         select(TotpCredential).where(TotpCredential.user_id == user_id).with_for_update()
     ).one_or_none()
@@ -145,7 +145,7 @@ def confirm(
     session.flush()
     enqueue_email(session, user_id, EmailTemplate.TOTP_ENABLED, occasion=str(uuid7(now)))
     revoke_sessions(session, user_id, keep=session_id)
-    forgive()
+    throttles.forgive(session, [limit])
     return Confirmed(rotate_session(session, session_id), codes)
 
 
@@ -155,9 +155,9 @@ def renew_recovery_codes(session: Session, user_id: UUID, code: str, *, now: dat
     Raises Unprocessable naming `code`, Conflict (`totp_not_enrolled`), TooManyRequests.
     """
     sealing_key = _sealing_key()
-    forgive = _count_try(session, user_id)
+    limit = _count_try(session, user_id)
     _accept_code(session, user_id, code, sealing_key, now=now)
-    forgive()
+    throttles.forgive(session, [limit])
     audit.record(session, "account.recovery_codes_renewed", actor_id=user_id, subject_id=user_id)
     return _renew_recovery_codes(session, user_id)
 
@@ -174,14 +174,14 @@ def disable(
     """Turn one-time codes off with the password and a code (a recovery code will do); closes the
     other sessions and gives this one a new token.
 
-    Raises Unprocessable naming `password` or `code`, Conflict (`totp_not_enrolled`),
-    TooManyRequests.
+    Raises Unprocessable naming `password` or `code`, Conflict (`totp_not_enrolled`,
+    `set_password_first`), TooManyRequests.
     """
     sealing_key = _sealing_key()
-    forgive = _count_try(session, user_id)
-    _prove(session, user_id, password)
+    limit = _count_try(session, user_id)
+    check_current_password(session, user_id, password or "", field="password")
     _accept_code(session, user_id, code, sealing_key, now=now)
-    forgive()
+    throttles.forgive(session, [limit])
     forget_codes(session, user_id)
     audit.record(session, "account.totp_disabled", actor_id=user_id, subject_id=user_id)
     session.flush()
@@ -203,9 +203,9 @@ def prove(
         check_current_password(session, user_id, password or "", field="password")
         return
     sealing_key = _sealing_key()
-    forgive = _count_try(session, user_id)
+    limit = _count_try(session, user_id)
     _accept_code(session, user_id, code, sealing_key, now=now)
-    forgive()
+    throttles.forgive(session, [limit])
 
 
 def forget_codes(session: Session, user_id: UUID) -> None:
@@ -220,14 +220,16 @@ def complete_sign_in(
     """Open the session that a challenge stands for, with a code of the app or a recovery code.
 
     A wrong code leaves the challenge usable. Raises ChallengeInvalid, Unprocessable naming `code`,
-    TooManyRequests (counted by account, however many challenges the password has bought).
+    TooManyRequests (counted by account, however many challenges the password has bought, and by
+    network address, where a right code is not counted). Refusals go into the audit log.
     """
     sealing_key = _sealing_key()
     hits = get_business_settings(session).codes_per_address
     by_address = throttles.Limit("totp-address", address, hits, throttles.QUARTER_HOUR)
-    now = throttles.take(session, by_address)
+    now = refusals.count_try(session, by_address, address=address)
     user_id = _challenged_user(challenge)
-    forgive = _count_try(session, user_id)
+    by_account = _code_limit(session, user_id)
+    refusals.count_try(session, by_account, address=address, user_id=user_id)
     try:
         links.redeem(session, challenge, TokenPurpose.LOGIN_CHALLENGE)
     except Unprocessable:
@@ -237,8 +239,12 @@ def complete_sign_in(
     ).one_or_none()
     if user is None:
         raise _invalid_challenge()
-    _accept_code(session, user_id, code, sealing_key, now=now)
-    forgive()
+    try:
+        _accept_code(session, user_id, code, sealing_key, now=now)
+    except Unprocessable:
+        refusals.record(session, refusals.CODE_REFUSED, address=address, user_id=user_id)
+        raise
+    throttles.forgive(session, [by_account], this_try=[by_address])
     user.last_login_at = now
     return open_login_session(session, user_id, address=address, user_agent=user_agent, now=now)
 
@@ -318,22 +324,16 @@ def _renew_recovery_codes(session: Session, user_id: UUID) -> list[str]:
     return codes
 
 
-def _count_try(session: Session, user_id: UUID) -> Callable[[], None]:
-    """Count a try of a code on this account; the function returned forgives it."""
+def _code_limit(session: Session, user_id: UUID) -> throttles.Limit:
     hits = get_business_settings(session).login_attempts
-    limit = throttles.Limit("totp-code", str(user_id), hits, throttles.QUARTER_HOUR)
+    return throttles.Limit("totp-code", str(user_id), hits, throttles.QUARTER_HOUR)
+
+
+def _count_try(session: Session, user_id: UUID) -> throttles.Limit:
+    """Count a try of a code on this account; the limit returned is to be forgiven."""
+    limit = _code_limit(session, user_id)
     throttles.take(session, limit)
-    return lambda: throttles.forgive(session, [limit])
-
-
-def _prove(session: Session, user_id: UUID, password: str | None) -> None:
-    """Ask for the password of an account that has one."""
-    with autocommit() as connection:
-        stored = connection.execute(
-            select(User.password_hash).where(User.id == user_id)
-        ).scalar_one()
-    if stored is not None:
-        check_current_password(session, user_id, password or "", field="password")
+    return limit
 
 
 def _sealing_key() -> bytes:
