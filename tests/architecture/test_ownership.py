@@ -41,6 +41,7 @@ WHO_MAY_CALL = {
     "GET /api/health/auth": PUBLIC,
     "GET /api/health/users": PUBLIC,
     "GET /api/health/exams": PUBLIC,
+    "GET /api/health/billing": PUBLIC,
     "GET /api/health/admin": PUBLIC,
     "GET /api/exams/receipt-keys": PUBLIC,
     "POST /api/auth/oauth/{provider}/link": USER,
@@ -75,10 +76,19 @@ WHO_MAY_CALL = {
     "GET /api/exams/sessions/{session_id}/receipt": USER,
     "GET /api/admin/users": SUPPORT,
     "GET /api/admin/users/{user_id}": SUPPORT,
+    "PATCH /api/admin/users/{user_id}": SUPPORT,
+    "POST /api/admin/users/{user_id}/sessions/revoke": SUPPORT,
     "PUT /api/admin/users/{user_id}/accommodation": SUPPORT,
     "PATCH /api/admin/users/{user_id}/role": ADMIN,
+    "GET /api/admin/audit-log": ADMIN,
 }
 """From the API's design; a role above may do what the one below may."""
+
+
+SETS_RIGHTS = {"PATCH /api/admin/users/{user_id}": {"is_active", "access_override"}}
+"""Bodies that set a right, below an admin's: nobody's own and no staff's
+(tests/api/admin/test_account_changes.py).
+"""
 
 
 @dataclass
@@ -126,6 +136,10 @@ VALID_BODIES: dict[str, Callable[[Other], list[dict[str, Any]]]] = {
             "flagged": True,
         }
         for item in other.running["items"][:1]
+    ],
+    "PATCH /api/admin/users/{user_id}": lambda _other: [
+        {"access_override": True},
+        {"is_active": True},
     ],
     "PUT /api/admin/users/{user_id}/accommodation": lambda _other: [
         {"time_factor": "1.5", "reason": "a stranger's wish"}
@@ -424,11 +438,11 @@ def test_the_back_office_reaches_an_account_and_finds_no_account_of_nobody(
     for operation in OPERATIONS:
         if role not in MAY_CALL.get(WHO_MAY_CALL[operation.name], ()) or not operation.parameters:
             continue
-        for identifier, status in ((str(other.person.id), 200), (str(uuid4()), 404)):
+        for identifier, done in ((str(other.person.id), {200, 204}), (str(uuid4()), {404})):
             for request in _requests(operation, other, identifier):
                 answer = caller.request(**request)
-                expected = status if _is_valid(operation, request) else 422
-                found.check(answer.status_code == expected, answer, operation.name, f"{expected}")
+                expected = done if _is_valid(operation, request) else {422}
+                found.check(answer.status_code in expected, answer, operation.name, f"{expected}")
 
     assert found.open == []
     assert found.tried >= 8
@@ -493,6 +507,7 @@ def test_every_body_refuses_fields_it_does_not_name_and_none_sets_a_right() -> N
             schema = operation["requestBody"]["content"]["application/json"]["schema"]
             body = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
 
-            assert body["additionalProperties"] is False, f"{method} {path}"
-            if WHO_MAY_CALL[f"{method.upper()} {path}"] != ADMIN:
-                assert set(body["properties"]) & rights == set(), f"{method} {path}"
+            name = f"{method.upper()} {path}"
+            assert body["additionalProperties"] is False, name
+            if WHO_MAY_CALL[name] != ADMIN:
+                assert set(body["properties"]) & rights == SETS_RIGHTS.get(name, set()), name

@@ -142,6 +142,7 @@ FITTING: dict[str, dict[str, Any]] = {
         "flagged": True,
         "time_spent_seconds": 1,
     },
+    "PATCH /api/admin/users/{user_id}": {"is_active": True, "access_override": True},
     "PUT /api/admin/users/{user_id}/accommodation": {"time_factor": "1.5", "reason": "x"},
     "PATCH /api/admin/users/{user_id}/role": {"role": "SUPPORT"},
 }

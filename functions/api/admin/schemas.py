@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
@@ -27,6 +27,15 @@ class RoleIn(In):
     """What the account may do from now on."""
 
     role: Role
+
+
+class AccountPatch(In):
+    """What to change; what is left out stays."""
+
+    is_active: Annotated[bool, Field(description="false closes the account until it is true")] = (
+        True
+    )
+    access_override: Annotated[bool, Field(description="Every feature without paying")] = False
 
 
 class AccommodationOut(Out):
@@ -73,3 +82,14 @@ class AccountOut(Out):
             last_login_at=user.last_login_at,
             accommodation=None if granted is None else AccommodationOut.model_validate(granted),
         )
+
+
+class AuditEntryOut(Out):
+    """One act."""
+
+    id: UUID
+    action: str = Field(examples=["account.role_changed"])
+    actor_id: UUID | None = Field(description="null: nobody signed in, or a job")
+    subject_id: UUID | None
+    details: dict[str, Any]
+    created_at: UtcTime

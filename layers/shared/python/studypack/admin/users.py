@@ -1,8 +1,8 @@
-"""Support's view of accounts: find one, grant exam time."""
+"""Support's view of accounts: find one, grant exam time or features, sign it out, close it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,12 +11,20 @@ from uuid import UUID
 from sqlalchemy import Select, or_, select, update
 from sqlalchemy.orm import Session
 
-from studypack.accounts.signin import revoke_sessions
+from studypack.accounts.signin import end_sessions
 from studypack.core import audit
-from studypack.core.errors import Conflict, NotFound
+from studypack.core.errors import Conflict, Forbidden, NotFound
 from studypack.core.ids import uuid7
 from studypack.core.paging import PageParams
 from studypack.identity.models import Accommodation, Role, User
+
+_ACTS = {
+    ("is_active", False): "account.deactivated",
+    ("is_active", True): "account.reactivated",
+    ("access_override", True): "account.access_granted",
+    ("access_override", False): "account.access_withdrawn",
+}
+"""What a change of these columns is called in the audit log."""
 
 
 @dataclass(frozen=True)
@@ -109,25 +117,13 @@ def change_role(session: Session, user_id: UUID, role: Role, *, changed_by: UUID
     Raises NotFound (`user_not_found`), Conflict: nobody changes their own role (`own_role`), and
     of two admins who demote each other at once the second is refused (`last_admin`).
     """
-    concerned = or_(User.id == user_id, User.role == Role.ADMIN)
-    locked = session.scalars(
-        select(User)
-        .where(concerned, User.deleted_at.is_(None))
-        .order_by(User.id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    ).all()
+    locked = _lock_with_admins(session, user_id)
     account = get(session, user_id)
     user = account.user
     if user_id == changed_by:
         raise Conflict("Another admin has to change your role.", code="own_role")
-    admins_left = [
-        other
-        for other in locked
-        if other.role is Role.ADMIN and other.is_active and other.id != user_id
-    ]
-    if role is not Role.ADMIN and not admins_left:
-        raise Conflict("There has to be another admin.", code="last_admin")
+    if role is not Role.ADMIN:
+        _require_another_admin(locked, user_id)
     if user.role is not role:
         audit.record(
             session,
@@ -139,8 +135,76 @@ def change_role(session: Session, user_id: UUID, role: Role, *, changed_by: UUID
         )
         user.role = role
         session.flush()
-        revoke_sessions(session, user_id)
+        end_sessions(session, user_id)
     return account
+
+
+def change_account(
+    session: Session,
+    user_id: UUID,
+    changes: Mapping[str, bool],
+    *,
+    changed_by: UUID,
+    role: Role,
+) -> Account:
+    """Close an account or open it again (`is_active`; signs it out either way), give it every
+    feature or take that back (`access_override`). `role` is that of who changes it: support changes
+    learners' accounts alone.
+
+    Raises NotFound (`user_not_found`), Conflict (`own_account`, `last_admin`), Forbidden
+    (`staff_account`).
+    """
+    locked = _lock_with_admins(session, user_id)
+    account = get(session, user_id)
+    user = account.user
+    if user_id == changed_by:
+        raise Conflict("Somebody else has to change your account.", code="own_account")
+    if role is not Role.ADMIN and user.role is not Role.USER:
+        raise Forbidden("Only an admin changes an account of staff.", code="staff_account")
+    if user.role is Role.ADMIN and changes.get("is_active") is False:
+        _require_another_admin(locked, user_id)
+    changed = {name: value for name, value in changes.items() if getattr(user, name) is not value}
+    for name, value in changed.items():
+        setattr(user, name, value)
+        audit.record(session, _ACTS[name, value], actor_id=changed_by, subject_id=user_id)
+    session.flush()
+    if "is_active" in changed:
+        # On opening it too: a sign-in that met the closing in one instant may have left a session.
+        end_sessions(session, user_id)
+    return account
+
+
+def sign_out_account(session: Session, user_id: UUID, *, ended_by: UUID, role: Role) -> None:
+    """End every session of an account and sign-ins under way.
+
+    Raises NotFound (`user_not_found`), Forbidden (`staff_account`): an admin is signed out by an
+    admin.
+    """
+    user = get(session, user_id).user
+    if role is not Role.ADMIN and user.role is Role.ADMIN:
+        raise Forbidden("Only an admin signs an admin out.", code="staff_account")
+    end_sessions(session, user_id)
+    audit.record(session, "account.sessions_revoked", actor_id=ended_by, subject_id=user_id)
+    session.flush()
+
+
+def _lock_with_admins(session: Session, user_id: UUID) -> Sequence[User]:
+    """Lock an account and those of all admins, so that changes of admins take turns."""
+    concerned = or_(User.id == user_id, User.role == Role.ADMIN)
+    return session.scalars(
+        select(User)
+        .where(concerned, User.deleted_at.is_(None))
+        .order_by(User.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def _require_another_admin(locked: Sequence[User], user_id: UUID) -> None:
+    if not any(
+        other.role is Role.ADMIN and other.is_active and other.id != user_id for other in locked
+    ):
+        raise Conflict("There has to be another admin.", code="last_admin")
 
 
 def _accounts() -> Select[User, Accommodation]:
