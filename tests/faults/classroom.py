@@ -15,6 +15,7 @@ from api.exams.schemas import ResponseIn, SessionOut
 from local import environment
 from studypack.accounts.models import LoginSession
 from studypack.accounts.tokens import hash_token, new_token
+from studypack.billing.entitlements import EVERYTHING
 from studypack.core.database import transaction
 from studypack.exams import assembly, responses, sessions, submission
 from studypack.identity.models import User, UserProfile
@@ -157,7 +158,14 @@ def _sign_up(tokens: Sequence[str]) -> list[UUID]:
 def _start(user_id: UUID, token: str) -> Learner:
     with transaction() as session:
         now = session.execute(select(func.now())).scalar_one()
-        session_id = assembly.start(session, user_id, TEMPLATE, time_factor=Decimal(1), now=now)
+        session_id = assembly.start(
+            session,
+            user_id,
+            TEMPLATE,
+            entitlements=EVERYTHING,
+            time_factor=Decimal(1),
+            now=now,
+        )
         view = sessions.load(session, user_id, session_id)
         items = SessionOut.of_view(view, now=now).model_dump(mode="json")["items"]
     return Learner(

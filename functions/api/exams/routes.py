@@ -18,8 +18,8 @@ from api.exams.schemas import (
     TemplateOut,
 )
 from studypack.access.authentication import Caller
-from studypack.billing.features import Feature
 from studypack.access.guards import CurrentUser, entitled
+from studypack.billing.features import Feature
 from studypack.core.http import DbSession, Page, Paging, page_of
 from studypack.core.idempotency import RepeatableRequest, once
 from studypack.exams import (
@@ -41,9 +41,14 @@ ExamsUser = Annotated[Caller, Depends(entitled(Feature.EXAMS))]
 
 @router.get("/templates")
 def list_exam_templates(caller: ExamsUser, session: DbSession) -> Page[TemplateOut]:
-    """The exams on offer, on one page, with the learner's attempts and when the next may start."""
+    """The exams on offer, on one page, with the learner's attempts, when the next may start, and
+    whether what the learner has paid for opens it.
+    """
     found = templates.list_templates(session, caller.id)
-    return Page(items=[TemplateOut.of(view, now=caller.now) for view in found], next_cursor=None)
+    items = [
+        TemplateOut.of(view, entitlements=caller.entitlements, now=caller.now) for view in found
+    ]
+    return Page(items=items, next_cursor=None)
 
 
 @router.get("/receipt-keys")
@@ -67,7 +72,12 @@ def start_exam(
 
     def start() -> UUID:
         return assembly.start(
-            session, caller.id, body.template, time_factor=caller.time_factor, now=caller.now
+            session,
+            caller.id,
+            body.template,
+            entitlements=caller.entitlements,
+            time_factor=caller.time_factor,
+            now=caller.now,
         )
 
     def read(started: UUID) -> SessionOut:

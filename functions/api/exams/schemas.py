@@ -9,6 +9,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from studypack.billing.entitlements import Entitlements
+from studypack.billing.features import Feature
 from studypack.core.config import get_settings
 from studypack.core.http import In, Out, UtcTime
 from studypack.core.http.schemas import small_json
@@ -56,9 +58,10 @@ class TemplateOut(Out):
     attempts_left: int | None
     available_from: UtcTime | None
     running_session_id: UUID | None
+    is_open: bool = Field(description="Whether the learner's plan includes it")
 
     @classmethod
-    def of(cls, view: TemplateView, *, now: datetime) -> TemplateOut:
+    def of(cls, view: TemplateView, *, entitlements: Entitlements, now: datetime) -> TemplateOut:
         """From the service's view."""
         template = view.template
         return cls(
@@ -87,6 +90,9 @@ class TemplateOut(Out):
             attempts_left=view.attempts_left,
             available_from=view.wait_until(now),
             running_session_id=view.running_session_id,
+            is_open=entitlements.opens(
+                Feature.EXAMS, course_id=template.course_id, template_id=template.id
+            ),
         )
 
 

@@ -9,8 +9,10 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from studypack.billing.features import ALL_FEATURES, Feature
 from studypack.accounts.tokens import hash_token
+from studypack.billing.entitlements import Entitlements
+from studypack.billing.features import Feature
+from studypack.billing.holdings import HOLDINGS, to_grant
 from studypack.core.business_settings import get_business_settings
 from studypack.core.database import autocommit
 from studypack.identity.models import Role
@@ -32,12 +34,17 @@ class Caller:
     time_factor: Decimal
     """Accommodation: 1 is none."""
     now: datetime
-    features: frozenset[Feature]
+    entitlements: Entitlements
     """What this user may use now."""
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """Features of which something is open."""
+        return self.entitlements.features
 
 
 _AUTHENTICATE = text(
-    """
+    f"""
     WITH caller AS (
         SELECT s.id AS session_id, s.last_seen_at, u.id, u.role, u.access_override,
                u.email_verified_at IS NOT NULL AS email_verified, u.timezone,
@@ -53,9 +60,14 @@ _AUTHENTICATE = text(
         UPDATE auth.sessions s SET last_seen_at = now() FROM caller
          WHERE s.id = caller.session_id AND s.last_seen_at < now() - interval '10 minutes')
     SELECT id, session_id, role, access_override, email_verified, totp_enrolled, timezone,
-           time_factor, now() AS now
+           time_factor, now() AS now,
+           (SELECT jsonb_agg(DISTINCT jsonb_build_array(
+                       g.feature, g.course_id, g.template_id, g.deck_id))
+              FROM ({HOLDINGS.format(user="(SELECT id FROM caller)")}) h
+              JOIN payments.product_grants g ON g.product_id = h.product_id
+             WHERE h.closed_because IS NULL) AS grants
       FROM caller
-    """
+    """  # noqa: S608 (our own text, with a sub-select in it)
 )
 
 
@@ -67,7 +79,11 @@ def authenticate(token: str) -> Caller | None:
     takes the environment's only connection.
     """
     settings = get_business_settings(None)
-    values = {"token_hash": hash_token(token), "idle_days": settings.session_idle_days}
+    values = {
+        "token_hash": hash_token(token),
+        "idle_days": settings.session_idle_days,
+        "grace_days": settings.grace_days,
+    }
     with autocommit() as connection:
         row = connection.execute(_AUTHENTICATE, values).one_or_none()
     if row is None:
@@ -83,14 +99,9 @@ def authenticate(token: str) -> Caller | None:
         timezone=row.timezone,
         time_factor=row.time_factor,
         now=row.now,
-        features=_features(row.access_override, settings.free_plan_features),
+        entitlements=Entitlements.of(
+            [to_grant(each) for each in row.grants or ()],
+            access_override=row.access_override,
+            free_plan=settings.free_plan_features,
+        ),
     )
-
-
-def _features(access_override: bool, free_plan: frozenset[str]) -> frozenset[Feature]:
-    """All by override, else what the FREE plan grants (until billing adds to it); a name in the
-    setting that is no feature opens nothing.
-    """
-    if access_override:
-        return ALL_FEATURES
-    return frozenset(feature for feature in Feature if feature in free_plan)

@@ -9,8 +9,10 @@ from typing import Annotated
 from fastapi import Depends
 
 from studypack.access.authentication import Caller, authenticate
+from studypack.access.paywall import paywall
 from studypack.billing.features import Feature
-from studypack.core.errors import Forbidden, PaymentRequired, Unauthenticated
+from studypack.core.database import read_session
+from studypack.core.errors import Forbidden, Unauthenticated
 from studypack.core.http import SessionToken
 from studypack.core.telemetry import note
 from studypack.identity.models import Role
@@ -66,15 +68,15 @@ AdminUser = Annotated[Caller, Depends(require_role(Role.ADMIN))]
 
 
 def entitled(feature: Feature) -> Callable[[Caller], Caller]:
-    """A guard that lets only callers pass who may use the feature; 402 naming what would open it
-    for others.
+    """A guard that lets only callers pass to whom something of the feature is open; 402 naming
+    what would open it for others. Whether it is open for one course, template or deck is the
+    service's question (access/paywall.py).
     """
 
     def guard(caller: CurrentUser) -> Caller:
         if feature not in caller.features:
-            raise PaymentRequired(
-                f"Your plan does not include {feature}.", features=[feature.value], products=[]
-            )
+            with read_session() as session:
+                raise paywall(session, feature)
         return caller
 
     return guard

@@ -14,7 +14,10 @@ from sqlalchemy import Row, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from studypack.access.paywall import require
 from studypack.activity.service import record_event
+from studypack.billing.entitlements import Entitlements
+from studypack.billing.features import Feature
 from studypack.core.errors import Conflict, FieldError, Unprocessable
 from studypack.core.ids import uuid7
 from studypack.exams import response_log, submission
@@ -99,17 +102,31 @@ _FREEZE = text(
 
 
 def start(
-    session: Session, user_id: UUID, slug: str, *, time_factor: Decimal, now: datetime
+    session: Session,
+    user_id: UUID,
+    slug: str,
+    *,
+    entitlements: Entitlements,
+    time_factor: Decimal,
+    now: datetime,
 ) -> UUID:
     """Start a session of this template and return its id; its form and clock are fixed from here
     on.
 
-    Raises NotFound (`template_not_found`), Conflict (`exam_already_running` with `session_id`,
+    Raises NotFound (`template_not_found`), PaymentRequired naming the products that open this
+    template, Conflict (`exam_already_running` with `session_id`,
     `retake_too_early` with `available_from`, `attempts_used_up`, `questions_in_use` naming the
     topics, with the `session_ids` that use them), Unprocessable (`bank_too_small`, naming each
     topic and what it lacks; `template_without_scale`).
     """
     view = find_template(session, user_id, slug, one_at_a_time=True)
+    require(
+        session,
+        entitlements,
+        Feature.EXAMS,
+        course_id=view.template.course_id,
+        template_id=view.template.id,
+    )
     _check_scale(view.template)
     _close_expired(session, view, now=now)
     _check_retake(view, now=now)
