@@ -12,4 +12,4 @@ def handler(run: Run) -> None:
     unscorable = run.in_batches_passing_over(
         lambda session, passed_over: score_submitted(session, size=BATCH, passed_over=passed_over)
     )
-    run.count("skipped", len(unscorable))
+    run.skip("skipped", len(unscorable))

@@ -106,6 +106,36 @@ def test_a_job_reports_and_logs_how_far_it_came(
     assert sample.__doc__ == "Do a sample's work."
 
 
+def test_what_a_job_has_to_leave_to_somebody_is_a_metric_of_its_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from studypack.core import telemetry
+
+    @job("sample")
+    def leaving(run: Run) -> None:
+        run.skip("skipped", 2)
+        run.skip("unsignable", 1)
+
+    @job("sample")
+    def leaving_nothing(run: Run) -> None:
+        run.skip("skipped", 0)
+
+    @job("sample")
+    def without_such_rows(run: Run) -> None:
+        run.count("things", 7)
+
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")
+    telemetry.get_metrics.cache_clear()
+    try:
+        reports = [run({}, JobContext()) for run in (leaving, leaving_nothing, without_such_rows)]
+    finally:
+        telemetry.get_metrics.cache_clear()
+
+    assert (reports[0]["skipped"], reports[0]["unsignable"]) == (2, 1)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    assert [line.get("JobSkipped") for line in lines] == [[3.0], [0.0], None]
+
+
 def test_a_job_that_fails_logs_it_and_fails(log: Callable[[], str]) -> None:
     @job("sample")
     def sample(run: Run) -> None:

@@ -50,6 +50,8 @@ class Run:
     batches: int = 0
     complete: bool = False
     counts: dict[str, int] = field(default_factory=dict)
+    skipped: int | None = None
+    """Rows left for somebody to look at; None for a job that leaves none."""
 
     def has_time(self) -> bool:
         """Whether another batch may begin."""
@@ -89,6 +91,11 @@ class Run:
     def count(self, what: str, number: int) -> None:
         """Add to a figure of the run's report."""
         self.counts[what] = self.counts.get(what, 0) + number
+
+    def skip(self, what: str, number: int) -> None:
+        """Add to a figure of the report that somebody has to look at: it raises an alarm."""
+        self.count(what, number)
+        self.skipped = (self.skipped or 0) + number
 
 
 def job(name: str) -> Callable[[Callable[[Run], None]], Handler]:
@@ -131,6 +138,8 @@ def _report(run: Run, started: float) -> dict[str, Any]:
     metrics.add_metric("JobProcessed", MetricUnit.Count, run.processed)
     metrics.add_metric("JobIncomplete", MetricUnit.Count, 0 if run.complete else 1)
     metrics.add_metric("JobSeconds", MetricUnit.Seconds, seconds)
+    if run.skipped is not None:
+        metrics.add_metric("JobSkipped", MetricUnit.Count, run.skipped)
     metrics.flush_metrics()
     metrics.clear_metrics()
     return report
