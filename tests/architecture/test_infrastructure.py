@@ -380,6 +380,23 @@ def test_every_job_that_stops_running_raises_an_alarm() -> None:
     assert all(each["TreatMissingData"] == "breaching" for each in late.values())
 
 
+def test_every_job_that_leaves_rows_to_somebody_raises_an_alarm() -> None:
+    source = sam.ROOT / "functions" / "cron"
+    leaving = {path.stem for path in source.glob("*.py") if "run.skip(" in path.read_text("utf-8")}
+    alarm = ALARMS["JobSkippedAlarm"]["Properties"]
+    summed, *watched_metrics = alarm["Metrics"]
+
+    watched_jobs = {
+        each["MetricStat"]["Metric"]["Dimensions"][1]["Value"]: each["MetricStat"]["Metric"]
+        for each in watched_metrics
+    }
+    assert len(leaving) >= 2
+    assert watched_jobs.keys() == leaving
+    assert {each["MetricName"] for each in watched_jobs.values()} == {"JobSkipped"}
+    assert all(f"FILL({name}, 0)" in summed["Expression"] for name in leaving)
+    assert alarm["TreatMissingData"] == "notBreaching"
+
+
 def test_the_alarms_on_jobs_watch_the_metric_that_a_job_writes(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
