@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from studypack.core.database import autocommit, read_session, record_independently, transaction
+from studypack.core.database import (
+    autocommit,
+    read_session,
+    record_independently,
+    record_instead,
+    transaction,
+)
 
 ADD = text("INSERT INTO auth.settings (key, value) VALUES (:key, '1')")
 
@@ -82,3 +88,13 @@ def test_recording_independently_is_refused_after_the_requests_first_statement()
         with pytest.raises(RuntimeError, match="before the request's first statement"):
             record_independently(session, lambda own: own.execute(ADD, {"key": "t-1"}))
     assert _keys() == set()
+
+
+def test_what_is_recorded_instead_of_the_requests_work_is_all_that_stays(
+    one_connection: None,
+) -> None:
+    with pytest.raises(RuntimeError), transaction() as session:  # noqa: PT012
+        session.execute(ADD, {"key": "t-lost"})
+        record_instead(session, lambda own: own.execute(ADD, {"key": "t-kept"}))
+        raise RuntimeError
+    assert _keys() == {"t-kept"}

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from studypack.accounts import throttles
-from studypack.core.database import record_independently
+from studypack.core.database import record_instead
 from studypack.core.ids import uuid7
 from studypack.core.telemetry import note, note_event
 
@@ -63,7 +63,6 @@ def record(
 
     What the request has done so far is undone: it is about to be refused.
     """
-    session.rollback()
     values = {
         "id": uuid7(),
         "action": action,
@@ -72,9 +71,7 @@ def record(
         "address": address,
         "seconds": throttles.QUARTER_HOUR,
     }
-    row = record_independently(
-        session, lambda independent: independent.execute(_RECORD, values).one()
-    )
+    row = record_instead(session, lambda independent: independent.execute(_RECORD, values).one())
     if row.subject_id is not None:
         note(subject_id=str(row.subject_id))
     if row.is_recorded:

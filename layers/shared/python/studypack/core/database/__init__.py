@@ -7,6 +7,7 @@ from studypack.core.database.transaction import (
     autocommit,
     read_session,
     record_independently,
+    record_instead,
     transaction,
 )
 from studypack.core.database.types import EnumText
@@ -22,5 +23,6 @@ __all__ = [
     "one_of",
     "read_session",
     "record_independently",
+    "record_instead",
     "transaction",
 ]

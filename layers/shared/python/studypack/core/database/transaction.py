@@ -56,3 +56,11 @@ def record_independently(session: Session, work: Callable[[Session], T]) -> T:
         raise RuntimeError("record_independently comes before the request's first statement")
     with transaction() as independent:
         return work(independent)
+
+
+def record_instead(session: Session, work: Callable[[Session], T]) -> T:
+    """Undo what the request has done so far, which is about to be refused, and do `work` in a
+    transaction of its own that outlives the refusal.
+    """
+    session.rollback()
+    return record_independently(session, work)
