@@ -43,6 +43,7 @@ TAGS = {
     "auth": "Sign-up, sign-in, sessions, verification and passwords.",
     "users": "The signed-in person: account, profile and preferences.",
     "exams": "Timed exams: choose, start, answer, pause, submit and review.",
+    "billing": "Products, checkout, purchases, subscriptions, invoices.",
     "admin": "What support and administrators do.",
     "config": "Public settings for browser clients.",
     "health": "Whether each function is up and reaches its database.",

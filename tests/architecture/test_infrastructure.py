@@ -79,13 +79,15 @@ def test_a_functions_errors_throttles_and_long_runs_raise_an_alarm(function: sam
 
 
 def test_the_alarm_on_long_runs_measures_each_function_by_its_own_timeout() -> None:
-    first, *metrics = ALARMS["NearTimeoutAlarm"]["Properties"]["Metrics"]
-    share = dict(re.findall(r"FILL\((m\d+), 0\) / (\d+)", first["Expression"]))
-
-    measured = {
-        metric["MetricStat"]["Metric"]["Dimensions"][0]["Value"]["Ref"]: int(share[metric["Id"]])
-        for metric in metrics
-    }
+    measured = {}
+    for name, alarm in ALARMS.items():
+        if not name.endswith("NearTimeoutAlarm"):
+            continue
+        first, *metrics = alarm["Properties"]["Metrics"]
+        share = dict(re.findall(r"FILL\((m\d+), 0\) / (\d+)", first["Expression"]))
+        for metric in metrics:
+            function = metric["MetricStat"]["Metric"]["Dimensions"][0]["Value"]["Ref"]
+            measured[function] = int(share[metric["Id"]])
     # Milliseconds over seconds times ten is a percentage.
     assert measured == {each.logical_id: each.timeout_seconds * 10 for each in FUNCTIONS}
 
@@ -281,6 +283,8 @@ POLICIES: dict[str, set[str]] = {
     "api.auth": {"ReadTotpKey", "ReadOAuthSecret"},
     "api.users": {"ReadTotpKey"},
     "api.exams": {"ReadReceiptKey"},
+    "api.billing": {"ReadStripeSecret"},
+    "api.admin": {"ReadStripeSecret"},
     "cron.submit_expired_exams": {"ReadReceiptKey"},
 }
 """What a function may beside reading the database's secret; a new right is written down here."""
@@ -308,6 +312,7 @@ SECRETS = {
     "RECEIPT_KEY_SECRET_ARN": ("ReadReceiptKey", {"Ref": "ReceiptKey"}),
     "TOTP_KEY_SECRET_ARN": ("ReadTotpKey", {"Ref": "TotpKey"}),
     "OAUTH_SECRET_ARN": ("ReadOAuthSecret", {"Ref": "OAuthSecretArn"}),
+    "STRIPE_SECRET_ARN": ("ReadStripeSecret", {"Ref": "StripeSecretArn"}),
 }
 """Setting: what allows reading its secret, and which that is."""
 
@@ -345,7 +350,11 @@ def test_codes_of_authenticator_apps_work_wherever_they_are_asked_for() -> None:
     assert RESOURCES["TotpKey"]["DeletionPolicy"] == "Retain"
 
 
-EGRESS = {"api.auth": "asks OAuth providers"}
+EGRESS = {
+    "api.auth": "asks OAuth providers",
+    "api.billing": "asks Stripe",
+    "api.admin": "asks Stripe",
+}
 """Functions that may call others' services, and why; the rest have no route to the internet."""
 
 
@@ -493,7 +502,9 @@ def _holds(condition: Any, values: Mapping[str, str]) -> bool:
 ENOUGH = {"Build": "a1b2c3d", "WebBaseUrl": "https://learn.example.com"}
 CERTIFICATE = "arn:aws:acm:eu-central-1:000000000000:certificate/1"
 OAUTH_SECRET = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:studypack/oauth-a1b2c3"
+STRIPE_SECRET = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:studypack/stripe-a1b2c3"
 URL = "postgresql://u:p@ep-1.eu-central-1.aws.neon.tech/studypack"
+PAID = {"StripeSecretArn": STRIPE_SECRET, "Egress": "nat-gateway"}
 
 
 @pytest.mark.parametrize(
@@ -502,7 +513,13 @@ URL = "postgresql://u:p@ep-1.eu-central-1.aws.neon.tech/studypack"
         {},
         {"Database": "external", "DatabaseUrl": URL},
         {"DomainName": "api.example.com", "CertificateArn": CERTIFICATE, "HostedZoneId": "Z0A"},
-        {"Stage": "prod", "AlarmEmail": "o@example.com", "Egress": "nat-gateway"},
+        {
+            "Stage": "prod",
+            "AlarmEmail": "o@example.com",
+            "StripeSecretArn": STRIPE_SECRET,
+            "Egress": "nat-gateway",
+        },
+        {"StripeSecretArn": STRIPE_SECRET, "Database": "external", "DatabaseUrl": URL},
         {"GoogleClientId": "1.apps", "OAuthSecretArn": OAUTH_SECRET, "Egress": "nat-gateway"},
         {
             "GitHubClientId": "Iv1.a",
@@ -532,7 +549,10 @@ def test_parameters_that_go_together_are_accepted(more: dict[str, str]) -> None:
         ({"DomainName": "api.example.com"}, "CertificateArn"),
         ({"CertificateArn": CERTIFICATE}, "DomainName"),
         ({"HostedZoneId": "Z0A"}, "DomainName"),
-        ({"Stage": "prod"}, "AlarmEmail"),
+        ({"Stage": "prod", **PAID}, "AlarmEmail"),
+        ({"Stage": "prod", "AlarmEmail": "o@example.com"}, "StripeSecretArn"),
+        ({"StripeSecretArn": STRIPE_SECRET}, "Egress"),
+        ({"StripeSecretArn": "sk_live_1", "Egress": "nat-gateway"}, "StripeSecretArn"),
         ({"GoogleClientId": "1.apps", "Egress": "nat-gateway"}, "OAuthSecretArn"),
         ({"GitHubClientId": "Iv1.a", "Egress": "nat-gateway"}, "OAuthSecretArn"),
         ({"GoogleClientId": "1.apps", "OAuthSecretArn": OAUTH_SECRET}, "Egress"),

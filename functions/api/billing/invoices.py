@@ -1,0 +1,7 @@
+"""Invoices and their PDFs."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+router = APIRouter()

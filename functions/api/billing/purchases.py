@@ -1,0 +1,7 @@
+"""What somebody bought once."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+router = APIRouter()

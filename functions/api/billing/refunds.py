@@ -1,0 +1,7 @@
+"""Taking a purchase back."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+router = APIRouter()
