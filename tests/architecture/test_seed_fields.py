@@ -14,17 +14,20 @@ from studypack.core.database import Base
 PAGE = ROOT / "docs" / "schema.md"
 
 MODELS = {
-    "000": ("User Question QuestionVariant ExamTemplate ExamSession ExamResponse AnalyticsEvent"),
+    "000": (
+        "User Product Purchase Question QuestionVariant ExamTemplate ExamSession ExamResponse"
+        " AnalyticsEvent"
+    ),
     "001": (
         "User UserProfile Session PasswordReset EmailVerification ProgrammingLanguage MCQQuestion"
-        " MCQOption UserActivity AnalyticsEvent"
+        " MCQOption UserActivity AnalyticsEvent Subscription Transaction Invoice PaymentMethod"
     ),
-    "002": "User Session VerificationToken EmailQueue Event",
+    "002": "User Session Subscription VerificationToken EmailQueue Event",
     "003": "users user_profiles subjects topics topic_progress quiz_questions xp_logs",
 }
 """The models of each document that belong to what is built; 004 adds none."""
 
-COLUMN = re.compile(r"`([a-z_]+\.[a-z_]+)\.([a-z_]+)`")
+COLUMN = re.compile(r"`([a-z_]+\.[a-z_]+)\.([a-z_0-9]+)`")
 NAME = re.compile(r"`((?:uq|ix|ck|pk|fk)_[a-z_]+)`")
 
 for _path in Path(studypack.__file__).parent.glob("*/models.py"):
