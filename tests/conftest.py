@@ -40,6 +40,7 @@ STATE = Path(
 )
 """Two runs at once on one checkout need a state each."""
 TEMPLATE = "template_{run}"
+WIDE_POOL = 26
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -108,11 +109,21 @@ def _forget() -> None:
 
 
 @pytest.fixture
-def database_url(cluster: postgres.Cluster, template_database: str) -> Iterator[str]:
+def wide_pool() -> None:
+    """Connections for two dozen calls at once; else the application has one, as on Lambda, where
+    who opens a second one while holding the first waits for ever.
+    """
+
+
+@pytest.fixture
+def database_url(
+    request: pytest.FixtureRequest, cluster: postgres.Cluster, template_database: str
+) -> Iterator[str]:
     """A database of this test's own, with the sample content; the application uses it."""
     name = f"test_{uuid4().hex}"
     url = postgres.clone_database(cluster, template_database, name)
-    with _connected_to(url, DATABASE_POOL_SIZE="4"):
+    connections = WIDE_POOL if "wide_pool" in request.fixturenames else 1
+    with _connected_to(url, DATABASE_POOL_SIZE=str(connections)):
         yield url
     postgres.drop_database(cluster, name)
 

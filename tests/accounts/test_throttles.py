@@ -67,6 +67,7 @@ def test_of_several_limits_the_longest_wait_is_told_and_each_is_counted() -> Non
     assert value("SELECT min(hits) FROM auth.throttles") == 2
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_two_that_count_the_same_pair_in_either_order_do_not_deadlock() -> None:
     # Each row takes its time, so that both are between their two rows at the same moment.
     execute(

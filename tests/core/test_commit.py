@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -33,15 +34,12 @@ def test_an_exam_whose_commit_fails_is_a_500_and_the_key_is_free_for_the_next_tr
     assert value(COUNT) == 1
 
 
-def test_starting_an_exam_twice_at_once_with_one_key_starts_one(
-    learner: Any, database_url: str
-) -> None:
+@pytest.mark.usefixtures("wide_pool")
+def test_starting_an_exam_twice_at_once_with_one_key_starts_one(learner: Any) -> None:
     def start() -> Any:
         return learner.post(SESSIONS, json=START, headers={"Idempotency-Key": "k"})
 
-    first, second = meeting_at(
-        database_url, "LOCK TABLE learning.exam_sessions IN SHARE MODE", start, start
-    )
+    first, second = meeting_at("LOCK TABLE learning.exam_sessions IN SHARE MODE", [start, start])
     assert first.status_code == second.status_code == 201
     assert first.json()["id"] == second.json()["id"]
     assert first.json()["items"] == second.json()["items"]

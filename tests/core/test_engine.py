@@ -146,6 +146,7 @@ def test_a_connection_that_died_while_idle_is_replaced_without_an_error(
     assert _backend() != before
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_every_connection_of_the_pool_may_have_died(
     database_url: str, api: TestClient, learner: Any
 ) -> None:

@@ -139,15 +139,15 @@ def test_a_failed_first_attempt_leaves_the_key_free() -> None:
     assert _effects() == 1
 
 
-def test_two_at_once_have_one_effect_and_one_answer(database_url: str) -> None:
-    answers = meeting_at(
-        database_url, HOLD_SETTINGS, lambda: _send(_request()), lambda: _send(_request())
-    )
+@pytest.mark.usefixtures("wide_pool")
+def test_two_at_once_have_one_effect_and_one_answer() -> None:
+    answers = meeting_at(HOLD_SETTINGS, [lambda: _send(_request()), lambda: _send(_request())])
     assert answers[0] == answers[1]
     assert _effects() == 1
 
 
-def test_of_two_at_once_the_second_does_the_work_when_the_first_fails(database_url: str) -> None:
+@pytest.mark.usefixtures("wide_pool")
+def test_of_two_at_once_the_second_does_the_work_when_the_first_fails() -> None:
     failed: list[bool] = []
 
     def fail_once() -> None:
@@ -161,6 +161,6 @@ def test_of_two_at_once_the_second_does_the_work_when_the_first_fails(database_u
         except Conflict:
             return None
 
-    answers = meeting_at(database_url, HOLD_SETTINGS, send, send)
+    answers = meeting_at(HOLD_SETTINGS, [send, send])
     assert sorted(answer is None for answer in answers) == [False, True]
     assert _effects() == 1

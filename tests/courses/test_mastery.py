@@ -14,7 +14,7 @@ from studypack.core.database import transaction
 from studypack.courses.mastery import EVIDENCE_CAP, PRIOR_EVIDENCE, PRIOR_MASTERY, updated
 from studypack.courses.service import TopicEvidence, record_mastery
 from tests.support import bank
-from tests.support.at_once import meeting_at
+from tests.support.concurrency import meeting_at
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -139,6 +139,7 @@ def test_mastery_says_when_it_was_last_fed(learner_id: UUID, topics: list[UUID])
     assert bank.value("SELECT last_updated FROM learning.topic_mastery") == later
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_two_exams_at_once_both_count(learner_id: UUID, topics: list[UUID]) -> None:
     one, other = TopicEvidence(topics[0], 3, 3.0), TopicEvidence(topics[0], 5, 0.5)
     record(learner_id, TopicEvidence(topics[0], 1, 0.0))
@@ -151,6 +152,7 @@ def test_two_exams_at_once_both_count(learner_id: UUID, topics: list[UUID]) -> N
     assert score == pytest.approx((PRIOR_EVIDENCE * PRIOR_MASTERY + 3.5) / 11, abs=2e-5)
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_topics_in_opposite_orders_do_not_deadlock(learner_id: UUID, topics: list[UUID]) -> None:
     forth = [TopicEvidence(topic, 1, 1.0) for topic in topics]
     record(learner_id, *forth)

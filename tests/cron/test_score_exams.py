@@ -9,7 +9,7 @@ from cron import score_exams
 from studypack.core.database import transaction
 from studypack.core.jobs import STOP_BEFORE_MILLISECONDS
 from tests.support import bank, exams
-from tests.support.at_once import meeting_at
+from tests.support.concurrency import meeting_at
 
 
 def run(milliseconds: int = 60_000) -> dict[str, Any]:
@@ -51,6 +51,7 @@ def test_it_goes_on_batch_by_batch_until_nothing_is_left(
     assert (report["processed"], report["batches"]) == (3, 3)
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_an_exam_that_another_job_holds_is_left_to_it(submitted: list[dict[str, Any]]) -> None:
     with transaction() as other_job:
         other_job.execute(
@@ -98,6 +99,7 @@ def test_a_job_whose_time_runs_out_among_what_it_passes_over_is_not_complete(
     assert (report["batches"], report["skipped"], report["complete"]) == (2, 2, False)
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_two_jobs_at_once_share_the_exams(
     submitted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from studypack.core.database import transaction
 from studypack.core.jobs import STOP_BEFORE_MILLISECONDS
 from studypack.exams import submission
 from tests.support import bank, exams
-from tests.support.at_once import meeting_at
+from tests.support.concurrency import meeting_at
 
 HOUR = 3600
 
@@ -48,6 +48,7 @@ def test_the_job_submits_every_exam_that_ran_out_and_says_how_many(
     assert run()["processed"] == 0
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_an_exam_that_another_job_holds_is_left_to_it(expired: list[dict[str, Any]]) -> None:
     with transaction() as other_job:
         other_job.execute(
@@ -59,6 +60,7 @@ def test_an_exam_that_another_job_holds_is_left_to_it(expired: list[dict[str, An
     assert run()["processed"] == 1
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_two_jobs_at_once_share_the_exams(expired: list[dict[str, Any]]) -> None:
     one, other = meeting_at("LOCK TABLE activity.user_activities IN SHARE MODE", [run, run])
     assert one["processed"] + other["processed"] == 3
@@ -67,6 +69,7 @@ def test_two_jobs_at_once_share_the_exams(expired: list[dict[str, Any]]) -> None
     assert bank.value("SELECT count(*) FROM activity.user_activities") == 3
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_a_job_and_a_learner_at_once_submit_once(
     learner: Any, expired: list[dict[str, Any]]
 ) -> None:
@@ -107,6 +110,7 @@ def test_exams_that_cannot_be_graded_stop_nobody_however_many_they_are(
     assert submitted() == 3
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_a_job_does_not_deadlock_with_a_learner_who_submits_meanwhile(learner: Any) -> None:
     # The topics in the order in which a submission locks their mastery.
     first, second = (

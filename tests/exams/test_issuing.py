@@ -178,6 +178,7 @@ def test_logs_that_were_changed_keep_no_other_receipt_from_being_signed(
     assert {row.session_id for row in bank.rows(unsigned)} == {each["id"] for each in changed}
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_two_jobs_at_once_share_the_unsigned_receipts(
     learner: Any, other_learner: Any, keys: Callable[..., None]
 ) -> None:

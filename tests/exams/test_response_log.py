@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from studypack.core.database import transaction
 from studypack.exams.receipt import Head, leads_to
 from tests.support import bank, exams
-from tests.support.at_once import meeting_at
+from tests.support.concurrency import meeting_at
 
 LOG = (
     "SELECT sequence, event, occurred_at, entry, previous_hash, hash"
@@ -116,20 +116,6 @@ def test_erasing_a_person_erases_their_logs_and_receipts(
     assert [str(row.session_id) for row in left] == [other["id"]]
 
 
-@pytest.fixture
-def wide_pool(api: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Enough connections for a dozen requests that wait for the same lock."""
-    from studypack.core.config import get_settings
-    from studypack.core.database.engine import dispose_engine
-
-    monkeypatch.setenv("DATABASE_POOL_SIZE", "16")
-    dispose_engine()
-    get_settings.cache_clear()
-    yield
-    dispose_engine()
-    get_settings.cache_clear()
-
-
 @pytest.mark.usefixtures("wide_pool")
 def test_a_dozen_answers_saved_at_once_make_one_chain_without_gaps(learner: Any) -> None:
     session = exams.start(learner)
@@ -207,6 +193,7 @@ def test_what_is_refused_or_rolled_back_leaves_no_entry(
     assert leads_to(before, chain_of(session))
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_an_answer_that_waited_for_another_device_is_linked_to_what_that_one_saved(
     learner: Any,
 ) -> None:

@@ -17,7 +17,7 @@ from studypack.questions.service import (
     retire_missing,
 )
 from tests.support import bank
-from tests.support.at_once import meeting_at
+from tests.support.concurrency import meeting_at
 
 Make = Callable[..., BankItem]
 
@@ -270,6 +270,7 @@ def test_what_somebody_withdrew_by_hand_stays_withdrawn(item: Make) -> None:
     assert load(item()).left_retired == 1
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_two_imports_of_a_new_question_at_once_make_one_question(item: Make) -> None:
     reports = meeting_at(
         "LOCK TABLE learning.questions IN SHARE MODE",

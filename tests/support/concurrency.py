@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Barrier
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, text
+from sqlalchemy.pool import QueuePool
 
 from studypack.core.config import Settings
-from studypack.core.database.engine import make_engine
+from studypack.core.database.engine import get_engine, make_engine
+
+T = TypeVar("T")
 
 PATIENCE_SECONDS = 10
 
@@ -40,6 +44,7 @@ def bystander(database_url: str) -> Iterator[Engine]:
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
     """Run each call in a thread of its own, released together; their results in order."""
+    _need_connections(len(calls))
     barrier = Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:
@@ -50,18 +55,37 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
         return list(threads.map(run, calls))
 
 
-def meeting_at(database_url: str, lock: str, *calls: Callable[[], Any], **given: Any) -> list[Any]:
-    """Run the calls while `lock` (SQL) is held, let go when each waits for a lock; their results.
+def meeting_at(
+    lock: str, calls: Sequence[Callable[[], T]], *, then: str | None = None, **given: Any
+) -> list[T]:
+    """Hold what the statement `lock` locks until every call waits for it; then (after the
+    statement `then`) let go, and return what the calls returned.
 
-    So every one of them has done what comes before the lock and nothing of what comes after.
+    Each call begins when the one before waits. So every one of them has done what comes before the
+    lock and nothing of what comes after.
     """
-    with bystander(database_url) as engine, ThreadPoolExecutor(len(calls)) as threads:
+    _need_connections(len(calls))
+    with (
+        bystander(os.environ["DATABASE_URL"]) as engine,
+        ThreadPoolExecutor(len(calls)) as threads,
+    ):
         with engine.connect() as holder:
             holder.execute(text(lock), given)
-            running = [threads.submit(call) for call in calls]
-            wait_for_waiters(engine, len(calls))
+            running = []
+            for number, call in enumerate(calls, start=1):
+                running.append(threads.submit(call))
+                wait_for_waiters(engine, number)
+            if then is not None:
+                holder.execute(text(then), given)
             holder.commit()
         return [call.result(PATIENCE_SECONDS) for call in running]
+
+
+def _need_connections(number: int) -> None:
+    """Calls that take turns at one connection do not happen at the same time."""
+    pool = get_engine().pool
+    assert isinstance(pool, QueuePool)
+    assert pool.size() >= number, f"{number} calls at once: ask for the fixture wide_pool"
 
 
 def wait_for_waiters(engine: Engine, number: int) -> None:

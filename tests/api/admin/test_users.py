@@ -145,13 +145,11 @@ def test_factor_one_ends_the_grant(support: Person, learner: Person) -> None:
     assert set(values(acts, s=learner.id)) == {"accommodation.granted", "accommodation.ended"}
 
 
-def test_two_grants_at_once_leave_one_in_force(
-    support: Person, learner: Person, database_url: str
-) -> None:
+@pytest.mark.usefixtures("wide_pool")
+def test_two_grants_at_once_leave_one_in_force(support: Person, learner: Person) -> None:
     answers = meeting_at(
-        database_url,
         "SELECT 1 FROM auth.users WHERE id = :id FOR UPDATE",
-        *(lambda f=f: _grant(support, learner.id, f).status_code for f in ("1.5", "2")),
+        [lambda f=f: _grant(support, learner.id, f).status_code for f in ("1.5", "2")],
         id=learner.id,
     )
     assert answers == [200, 200]
@@ -189,7 +187,8 @@ def test_the_next_exams_deadline_is_stretched_and_the_one_under_way_is_not(
     assert value(planned + " WHERE id = :i", i=stretched["id"]) == duration * Decimal("1.5")
 
 
-def test_the_last_two_admins_cannot_demote_each_other(sign_up: Any, database_url: str) -> None:
+@pytest.mark.usefixtures("wide_pool")
+def test_the_last_two_admins_cannot_demote_each_other(sign_up: Any) -> None:
     one, two = sign_up(role="ADMIN"), sign_up(role="ADMIN")
     execute("UPDATE auth.users SET role = 'USER' WHERE id NOT IN (:a, :b)", a=one.id, b=two.id)
 
@@ -198,10 +197,8 @@ def test_the_last_two_admins_cannot_demote_each_other(sign_up: Any, database_url
         return int(answer.status_code)
 
     answers = meeting_at(
-        database_url,
         "SELECT 1 FROM auth.users WHERE role = 'ADMIN' FOR UPDATE",
-        lambda: demote(one, two),
-        lambda: demote(two, one),
+        [lambda: demote(one, two), lambda: demote(two, one)],
     )
     assert sorted(answers) == [200, 409]
     assert value("SELECT count(*) FROM auth.users WHERE role = 'ADMIN'") == 1

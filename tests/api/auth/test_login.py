@@ -137,6 +137,7 @@ def test_the_table_of_counts_holds_no_address(api: TestClient, learner: Any) -> 
     assert found == 0
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_a_volley_of_wrong_passwords_gets_no_more_tries_than_the_limit(
     app: Any, learner: Any, verifications: list[int]
 ) -> None:

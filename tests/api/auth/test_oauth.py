@@ -440,6 +440,7 @@ def test_unlinking_leaves_a_way_to_sign_in(page: Any) -> None:
     assert _refusal(page.delete("/api/users/me/oauth-accounts/github"))[0] == 409
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_two_trips_of_a_newcomer_at_once_make_one_account(app: Any) -> None:
     pages = [browser(app) for _ in range(2)]
     backs = [choose(depart(page), "grace") for page in pages]

@@ -82,14 +82,14 @@ def test_a_reset_link_works_once_and_voids_the_others(
     assert log_in(api, learner.email, NEW).status_code == 200
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_of_two_resets_at_once_one_sets_the_password(
-    api: TestClient, learner: Any, reset_token: str, database_url: str
+    api: TestClient, learner: Any, reset_token: str
 ) -> None:
     passwords = ["copper meadow whistle", "saffron glacier pocket"]
     answers = meeting_at(
-        database_url,
         "SELECT 1 FROM auth.verification_tokens WHERE user_id = :id FOR UPDATE",
-        *(lambda p=p: _reset(api, reset_token, p).status_code for p in passwords),
+        [lambda p=p: _reset(api, reset_token, p).status_code for p in passwords],
         id=learner.id,
     )
     assert sorted(answers) == [204, 422]

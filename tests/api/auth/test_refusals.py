@@ -106,6 +106,7 @@ def test_an_account_that_may_not_sign_in_is_named_all_the_same(
     assert _acts() == [("sign_in.refused", str(learner.id))]
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_a_volley_at_one_account_makes_one_row(app: Any, learner: Person) -> None:
     calls = [
         lambda n=n: log_in(browser(app, f"203.0.113.{n}"), learner.email, WRONG).status_code

@@ -111,15 +111,14 @@ def test_a_taken_address_is_a_409_that_names_it(api: TestClient, email: str) -> 
     assert _accounts() == 1
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_of_two_who_take_an_address_at_once_one_gets_it(app: Any, database_url: str) -> None:
     def sign_up(email: str) -> int:
         return int(_sign_up(browser(app), email=email).status_code)
 
     answers = meeting_at(
-        database_url,
         "LOCK TABLE auth.users IN SHARE MODE",
-        lambda: sign_up("new@example.com"),
-        lambda: sign_up("New@example.com"),
+        [lambda: sign_up("new@example.com"), lambda: sign_up("New@example.com")],
     )
     assert sorted(answers) == [201, 409]
     assert _accounts() == 1
@@ -203,6 +202,7 @@ def test_when_the_hour_is_over_one_may_sign_up_again(app: Any, database_url: str
     assert _sign_up(caller, email="b@example.com").status_code == 201
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_a_volley_of_sign_ups_gets_no_more_than_the_limit(app: Any, database_url: str) -> None:
     change_setting("signups_per_address", 3)
     calls = [

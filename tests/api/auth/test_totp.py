@@ -126,6 +126,7 @@ def test_a_code_works_once(app: Any, enrolled: Enrolled) -> None:
     assert fields(refused) == [("code", "wrong_code")]
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_of_two_with_one_code_at_once_one_gets_in(app: Any, enrolled: Enrolled) -> None:
     pages, code = [browser(app) for _ in range(2)], enrolled.code()
     challenges = [_challenge(page, enrolled.person) for page in pages]

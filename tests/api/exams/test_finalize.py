@@ -10,7 +10,7 @@ from sqlalchemy import event
 from studypack.core.database.engine import get_engine
 from studypack.exams import submission
 from tests.support import bank, exams
-from tests.support.at_once import meeting_at
+from tests.support.concurrency import meeting_at
 
 
 def what_follows(session: dict[str, Any]) -> dict[str, int]:
@@ -155,6 +155,7 @@ def test_a_crash_at_any_statement_leaves_nothing_and_a_retry_ends_the_same(
     assert what_follows(answered) == ONCE
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_a_commit_that_fails_is_no_success_and_leaves_nothing(
     learner: Any, answered: dict[str, Any]
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support import bank, exams
-from tests.support.at_once import meeting_at
+from tests.support.concurrency import meeting_at
 from tests.support.devices import another_device
 from tests.support.sitting import of_type
 
@@ -115,6 +115,7 @@ def test_a_final_answer_sent_again_is_replayed_with_its_solution(
     assert (again["replayed"], again["solution"]) == (True, first["solution"])
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_an_answer_that_meets_one_made_final_does_not_replace_it(
     learner: Any, drill: dict[str, Any]
 ) -> None:

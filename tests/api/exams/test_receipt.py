@@ -11,7 +11,7 @@ import pytest
 from studypack.exams.receipt import verify
 from studypack.exams.receipt_keys import read_public_keys
 from tests.support import bank, exams
-from tests.support.at_once import meeting_at
+from tests.support.concurrency import meeting_at
 from tests.support.sitting import parse
 
 KEYS = "/api/exams/receipt-keys"
@@ -115,6 +115,7 @@ def test_an_answer_that_stays_is_written_once(api: Any, learner: Any) -> None:
     ]
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_of_two_answers_at_once_the_log_tells_the_one_that_is_stored(learner: Any) -> None:
     session = exams.start(learner)
     item = next(i for i in session["items"] if i["question"]["type"] == "SINGLE_BEST")

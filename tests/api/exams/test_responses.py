@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.support import bank, exams
-from tests.support.at_once import meeting_at
+from tests.support.concurrency import meeting_at
 from tests.support.devices import another_device
 from tests.support.sitting import as_stored, between, fields, of_type, parse
 
@@ -256,6 +256,7 @@ STORED_MEANWHILE = """
 """Another request, not committed: who reads sees nothing, who stores waits."""
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_of_two_devices_with_one_revision_at_once_one_wins_and_the_other_learns_of_it(
     learner: Any, sitting: dict[str, Any]
 ) -> None:
@@ -276,6 +277,7 @@ def test_of_two_devices_with_one_revision_at_once_one_wins_and_the_other_learns_
     assert response["answer"] == won.json()["answer"]
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_the_same_response_sent_twice_at_once_is_saved_once_and_replayed_once(
     learner: Any, sitting: dict[str, Any]
 ) -> None:
@@ -285,6 +287,7 @@ def test_the_same_response_sent_twice_at_once_is_saved_once_and_replayed_once(
     assert sorted(one.json()["replayed"] for one in answers) == [False, True]
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_a_newer_revision_keeps_the_flag_and_time_of_one_that_came_at_the_same_time(
     learner: Any, sitting: dict[str, Any]
 ) -> None:
@@ -370,6 +373,7 @@ def test_what_the_client_takes_for_the_time_is_irrelevant(
     assert late.json()["code"] == "deadline_passed"
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_the_deadline_is_checked_after_a_wait_for_the_session(
     learner: Any, sitting: dict[str, Any]
 ) -> None:
@@ -448,6 +452,7 @@ def test_a_session_takes_so_many_changes_and_can_then_be_submitted(
     assert exams.finalize(learner, sitting)["status"] == "REVIEW"
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_an_answer_that_meets_the_submission_counts_if_and_only_if_it_was_saved(
     learner: Any, sitting: dict[str, Any]
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from studypack.questions.answers import QuestionContent
 from tests.support import bank, exams
-from tests.support.at_once import meeting_at
+from tests.support.concurrency import meeting_at
 from tests.support.sitting import between, fields, parse, shift_start
 
 
@@ -241,6 +241,7 @@ def test_an_exam_whose_time_ran_out_holds_no_questions(learner: Any) -> None:
     assert bank.value(stored, id=drill["id"]) == "CLOCK"
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_two_exams_started_at_once_share_no_question(learner: Any) -> None:
     one, other = meeting_at(
         "LOCK TABLE learning.exam_sessions IN SHARE MODE",
@@ -253,6 +254,7 @@ def test_two_exams_started_at_once_share_no_question(learner: Any) -> None:
     assert set(questions(one.json())).isdisjoint(questions(other.json()))
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_of_two_starts_at_once_that_need_the_whole_bank_one_learns_of_the_other(
     learner: Any,
 ) -> None:
@@ -289,6 +291,7 @@ def test_an_exam_runs_once_at_a_time(learner: Any) -> None:
     assert start(learner, "ot-practice-exam").status_code == 201
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_of_two_starts_at_once_one_wins_and_the_other_learns_of_it(learner: Any) -> None:
     one, other = meeting_at(
         "LOCK TABLE learning.exam_sessions IN SHARE MODE",

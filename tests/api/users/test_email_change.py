@@ -54,13 +54,13 @@ def test_the_address_changes_when_both_have_confirmed_in_either_order(
     assert log_in(api, learner.email).status_code == 401
 
 
+@pytest.mark.usefixtures("wide_pool")
 def test_both_confirming_at_the_same_moment_change_it_once(
-    api: TestClient, learner: Person, tokens: tuple[str, str], database_url: str
+    api: TestClient, learner: Person, tokens: tuple[str, str]
 ) -> None:
     answers = meeting_at(
-        database_url,
         "SELECT 1 FROM auth.users WHERE id = :id FOR UPDATE",
-        *(lambda secret=secret: _confirm(api, secret).status_code for secret in tokens),
+        [lambda secret=secret: _confirm(api, secret).status_code for secret in tokens],
         id=learner.id,
     )
     assert answers == [200, 200]

@@ -180,11 +180,11 @@ def test_onboarding_may_be_done_again_and_counts_once_in_the_funnel(learner: Per
     assert values(events, id=learner.id) == ["signup_completed", "onboarding_completed"]
 
 
-def test_onboarding_twice_at_once_counts_once(learner: Person, database_url: str) -> None:
+@pytest.mark.usefixtures("wide_pool")
+def test_onboarding_twice_at_once_counts_once(learner: Person) -> None:
     answers = meeting_at(
-        database_url,
         "SELECT 1 FROM auth.user_profiles WHERE user_id = :id FOR UPDATE",
-        *[lambda: learner.post(f"{ME}/onboarding", json=ANSWERS).status_code] * 2,
+        [lambda: learner.post(f"{ME}/onboarding", json=ANSWERS).status_code] * 2,
         id=learner.id,
     )
     assert answers == [200, 200]
@@ -233,13 +233,11 @@ def test_postgresql_knows_every_zone_that_is_taken(database_url: str) -> None:
 
 
 @pytest.mark.parametrize(("path", "name"), [(ME, "preferences"), (f"{ME}/profile", "socials")])
-def test_two_changes_at_once_both_hold(
-    learner: Person, database_url: str, path: str, name: str
-) -> None:
+@pytest.mark.usefixtures("wide_pool")
+def test_two_changes_at_once_both_hold(learner: Person, path: str, name: str) -> None:
     answers = meeting_at(
-        database_url,
         "SELECT 1 FROM auth.user_profiles WHERE user_id = :id FOR UPDATE",
-        *[
+        [
             lambda key=key: learner.patch(path, json={name: {key: "x"}}).status_code
             for key in ("one", "two")
         ],
