@@ -2,7 +2,13 @@
 on one machine is local/stripe.
 """
 
-from studypack.integrations.stripe.client import call, forget_client, get_stripe
+from studypack.integrations.stripe.client import (
+    UnderWay,
+    call,
+    call_once,
+    forget_client,
+    get_stripe,
+)
 from studypack.integrations.stripe.secrets import webhook_secrets
 
-__all__ = ["call", "forget_client", "get_stripe", "webhook_secrets"]
+__all__ = ["UnderWay", "call", "call_once", "forget_client", "get_stripe", "webhook_secrets"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 TIMEOUT_SECONDS: Final = 10
 """A gateway call lasts 30 s at most: one try and one repetition fit into it."""
+WAIT_SECONDS: Final = 8.0
+"""How long one waits for the same request of another process."""
+_STEP_SECONDS: Final = 0.25
+_UNDER_WAY: Final = 409
+
+
+class UnderWay(Unavailable):
+    """The same request (by its idempotency key) is being carried out for somebody else."""
 
 
 def get_stripe() -> StripeClient:
@@ -48,8 +57,9 @@ def forget_client() -> None:
 def call(request: Callable[[StripeClient], T]) -> T:
     """What Stripe answers to a request that somebody waits for.
 
-    Raises Unavailable (`payments_unavailable`) when Stripe cannot be reached or is at fault,
-    Conflict (`payment_refused`, with Stripe's `reason`) when it refuses what was asked. Stripe's
+    Raises Unavailable (`payments_unavailable`) when Stripe cannot be reached or is at fault, and
+    then UnderWay when it carries out the same request already; Conflict (`payment_refused`, with
+    Stripe's `reason`) when it refuses what was asked, `idempotency_key_reused` among them. Stripe's
     own sentences are neither shown nor logged: they may quote somebody's data.
     """
     import stripe
@@ -68,11 +78,33 @@ def call(request: Callable[[StripeClient], T]) -> T:
         raise Conflict(
             "The card was declined.", code="payment_refused", reason=error.code or "card_error"
         ) from None
+    except stripe.IdempotencyError as error:
+        _log(error)
+        raise Conflict(
+            "The payment provider refused this.",
+            code="payment_refused",
+            reason="idempotency_key_reused",
+        ) from None
     except stripe.StripeError as error:
         _log(error)
-        raise Unavailable(
+        kind = UnderWay if error.http_status == _UNDER_WAY else Unavailable
+        raise kind(
             "Payments are not available at the moment; try again.", code="payments_unavailable"
         ) from None
+
+
+def call_once(request: Callable[[StripeClient], T], *, seconds: float = WAIT_SECONDS) -> T:
+    """`call` for a request with an idempotency key: whoever comes second waits for the first one's
+    answer, which is theirs too.
+    """
+    give_up_at = time.monotonic() + seconds
+    while True:
+        try:
+            return call(request)
+        except UnderWay:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(_STEP_SECONDS)
 
 
 def _log(error: Exception) -> None:
