@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import re
 import threading
 from typing import Any, NamedTuple
@@ -90,7 +91,7 @@ class Api:
         except ApiError as error:
             return self._refusal(error, headers)
         except Exception:
-            # A fault of ours must look like one of Stripe's to the client, and be found all the same.
+            # A fault of ours looks like one of Stripe's to the client, and is found in the log.
             _log.exception("%s %s", request.method, request.path)
             return self._refusal(
                 ApiError(
