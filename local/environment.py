@@ -12,6 +12,7 @@ from local.aws import CREDENTIALS
 STAGE = "local"
 POOL_SIZE = 10
 LOCAL_TOTP_KEY = "bG9jYWwgb25seSwgcHJvdGVjdHMgbm90aGluZyBlbHM="
+STRIPE_WEBHOOK_SECRET = "whsec_local_only_and_known_to_everybody"  # noqa: S105 (no secret)
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -20,6 +21,7 @@ def variables(
     database_url: str,
     web_base_url: str,
     aws_endpoint_url: str | None = None,
+    stripe_url: str | None = None,
     receipt_signing_key: str | None = None,
     given: Mapping[str, str],
 ) -> dict[str, str]:
@@ -42,6 +44,7 @@ def variables(
         "WEB_BASE_URL": web_base_url,
         "COOKIE_SECURE": "false",
         **_sign_in(web_base_url, given),
+        **_payments(stripe_url, given),
     }
     if receipt_signing_key is not None:
         chosen["RECEIPT_SIGNING_KEY"] = given.get("RECEIPT_SIGNING_KEY") or receipt_signing_key
@@ -65,6 +68,24 @@ def _sign_in(web_base_url: str, given: Mapping[str, str]) -> dict[str, str]:
                 f"OAUTH_{name}_BASE_URL": f"{web_base_url}/_local/oauth/{name.lower()}",
             }
     return chosen
+
+
+def uses_stripe_itself(given: Mapping[str, str]) -> bool:
+    """Whether the user named an account at Stripe (a test account, one hopes)."""
+    return any(given.get(name) for name in ("STRIPE_API_KEY", "STRIPE_SECRET_ARN"))
+
+
+def _payments(stripe_url: str | None, given: Mapping[str, str]) -> dict[str, str]:
+    """The stand-in, unless an account is named."""
+    from local.stripe import API_KEY
+
+    if stripe_url is None or uses_stripe_itself(given):
+        return {}
+    return {
+        "STRIPE_API_KEY": API_KEY,
+        "STRIPE_API_BASE": stripe_url,
+        "STRIPE_WEBHOOK_SECRETS": STRIPE_WEBHOOK_SECRET,
+    }
 
 
 @contextmanager
@@ -94,6 +115,7 @@ def forget() -> None:
     from studypack.core import aws, business_settings, config, secrets, telemetry
     from studypack.core.database import engine
     from studypack.exams import issuing
+    from studypack.integrations.stripe import forget_client
 
     engine.dispose_engine()
     config.get_settings.cache_clear()
@@ -101,4 +123,5 @@ def forget() -> None:
     secrets.forget_secrets()
     business_settings.forget_business_settings()
     issuing.forget_keys()
+    forget_client()
     telemetry.get_metrics.cache_clear()

@@ -23,6 +23,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from local import oauth, openapi
 from local import template as sam
@@ -318,7 +319,7 @@ def listen(port: int | None, *, preferred: int, tries: int = 20) -> socket.socke
 
 
 @contextmanager
-def serving(app: FastAPI, listener: socket.socket, *, access_log: bool = False) -> Iterator[None]:
+def serving(app: ASGIApp, listener: socket.socket, *, access_log: bool = False) -> Iterator[None]:
     """Serve in a thread on a listening socket; requests under way may finish at the end."""
     config = uvicorn.Config(
         app,

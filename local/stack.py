@@ -41,6 +41,8 @@ class Stack:
     base_url: str
     database_url: str
     aws_endpoint_url: str
+    stripe_url: str | None
+    """Of the stand-in; None when the environment names an account at Stripe."""
     template: sam.Template
     crons: Crons
     queues: Queues
@@ -55,6 +57,7 @@ class Stack:
             ("Documentation", f"{self.base_url}/docs", True),
             ("OpenAPI", f"{self.base_url}/openapi.json", True),
             ("Outbox", f"{self.base_url}/_local/outbox", True),
+            *([("Stripe stand-in", f"{self.stripe_url}/", True)] if self.stripe_url else []),
             ("PostgreSQL", database, False),
             ("AWS: S3, SQS, SES, secrets", self.aws_endpoint_url, False),
         ]
@@ -81,7 +84,8 @@ def running(
     DATABASE_URL) replaces the embedded PostgreSQL, AWS_ENDPOINT_URL the stand-ins.
     Raises PortTakenError, PostgresError.
     """
-    from local import server  # imports FastAPI and uvicorn, which `migrate` and `invoke` don't need
+    # They import FastAPI and uvicorn, which `migrate` and `invoke` don't need.
+    from local import payments, server
 
     template = sam.read()
     jobs = Crons(template)
@@ -91,6 +95,12 @@ def running(
         with step("AWS stand-ins") as detail:
             endpoint = os.environ.get("AWS_ENDPOINT_URL") or parts.enter_context(aws.running())
             detail(endpoint)
+        with step("Stripe stand-in") as detail:
+            standin = parts.enter_context(
+                payments.running(state, web_base_url=base_url, fixed_port=port != 0)
+            )
+            stripe_url = standin.account.base_url if standin else None
+            detail(stripe_url or "not needed: an account is named")
         url = parts.enter_context(
             database(
                 state,
@@ -98,6 +108,7 @@ def running(
                 url=database_url,
                 web_base_url=base_url,
                 aws_endpoint_url=endpoint,
+                stripe_url=stripe_url,
                 step=step,
             )
         )
@@ -108,7 +119,7 @@ def running(
             queues.start()
             parts.callback(queues.stop)
             detail(f"{len(queues.mappings)} with a worker")
-        local = Stack(base_url, url, endpoint, template, jobs, queues)
+        local = Stack(base_url, url, endpoint, stripe_url, template, jobs, queues)
         if crons:
             with step("Scheduler") as detail:
                 jobs.start(datetime.now(UTC))
@@ -118,6 +129,8 @@ def running(
             app = server.build_app(template, lambda: _overview(local), jobs)
             parts.enter_context(server.serving(app, listener, access_log=access_log))
             detail(base_url)
+        if standin is not None:
+            standin.start()
         yield local
 
 
@@ -129,6 +142,7 @@ def database(
     url: str | None = None,
     web_base_url: str | None = None,
     aws_endpoint_url: str | None = None,
+    stripe_url: str | None = None,
     step: Step = _silently,
 ) -> Iterator[str]:
     """The database with the newest schema and an environment for it; yields its URL.
@@ -149,6 +163,7 @@ def database(
                     database_url=url,
                     web_base_url=web_base_url or f"http://127.0.0.1:{PREFERRED_PORT}",
                     aws_endpoint_url=aws_endpoint_url,
+                    stripe_url=stripe_url,
                     receipt_signing_key=receipt_key.ensure(state),
                     given=os.environ,
                 )
