@@ -85,12 +85,15 @@ def count_try(
     email: str | None = None,
     user_id: UUID | None = None,
 ) -> datetime:
-    """`throttles.take`, noting when one of the limits of a sign-in is reached; those refused after
-    that in the same window cost no further statement.
+    """`throttles.take`, noting when one of the limits of a sign-in is reached, the account's own or
+    the network's; those refused after that in the same window cost no further statement.
     """
     try:
         return throttles.take(session, *limits)
     except throttles.Throttled as error:
-        if error.is_first:
+        reached = {limit.subject for limit in error.reached_now}
+        if reached & {email, str(user_id)}:
             record(session, THROTTLED, address=address, email=email, user_id=user_id)
+        elif reached:
+            record(session, THROTTLED, address=address)
         raise

@@ -39,13 +39,15 @@ class Limit:
 
 
 class Throttled(TooManyRequests):
-    """A limit is reached; `is_first`: with this try, so that it is told once a window."""
+    """A limit is reached; `reached_now`: those reached with this try, so that each is told once a
+    window.
+    """
 
-    def __init__(self, *, retry_after_seconds: int, is_first: bool) -> None:
+    def __init__(self, *, retry_after_seconds: int, reached_now: Sequence[Limit]) -> None:
         super().__init__(
             "Too many tries; wait before the next one.", retry_after_seconds=retry_after_seconds
         )
-        self.is_first = is_first
+        self.reached_now = reached_now
 
 
 def mail_limits(session: Session, scope: str, email: str, caller: str) -> tuple[Limit, Limit]:
@@ -97,7 +99,7 @@ def take(session: Session, *limits: Limit) -> datetime:
     if reached:
         raise Throttled(
             retry_after_seconds=max(counted[limit.key].seconds_left for limit in reached),
-            is_first=any(counted[limit.key].hits == limit.hits + 1 for limit in reached),
+            reached_now=[limit for limit in reached if counted[limit.key].hits == limit.hits + 1],
         )
     now: datetime = rows[0].now
     return now
