@@ -26,12 +26,12 @@ from api.auth.schemas import (
     TotpLoginIn,
     VerifiedOut,
 )
-from studypack.billing.features import Feature
 from studypack.access.guards import CurrentUser, OptionalUser
 from studypack.accounts import oauth, recovery, registration, signin, totp
 from studypack.accounts.passwords import MINIMUM_LENGTH
 from studypack.accounts.registration import NewAccount
 from studypack.accounts.signin import TotpChallenge
+from studypack.billing.features import Feature
 from studypack.core.business_settings import get_business_settings
 from studypack.core.config import get_settings
 from studypack.core.errors import AppError, NotFound
