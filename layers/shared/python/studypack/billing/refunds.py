@@ -289,8 +289,11 @@ def _create_at_stripe(refund: Refund, intent_id: str) -> Any:
 def _find_at_stripe(refund: Refund, intent_id: str) -> Any:
     """What Stripe made of this refund already, whose answer we never got."""
     made = call(lambda stripe: stripe.v1.refunds.list({"payment_intent": intent_id, "limit": 100}))
-    mine = str(refund.id)
-    return next((each for each in made.data if (each.metadata or {}).get(REFUND_ID) == mine), None)
+    for each in made.data:
+        named = each.to_dict().get("metadata") or {}
+        if named.get(REFUND_ID) == str(refund.id):
+            return each
+    return None
 
 
 def _record(
