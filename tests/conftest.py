@@ -20,6 +20,10 @@ from sqlalchemy import Engine, event
 from starlette.testclient import TestClient
 
 from local import postgres
+from tests.support.billing import standin, stripe_server, webhook_settings
+
+__all__ = ["standin", "stripe_server", "webhook_settings"]
+"""Fixtures that are written elsewhere."""
 
 os.environ.update(
     STAGE="test",

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from studypack.activity.models import AnalyticsEvent, UserActivity, XpLog, XpSource
 from studypack.activity.xp import XP_AMOUNTS
-from studypack.core.ids import uuid7
+from studypack.core.ids import derived_uuid7, uuid7
 
 
 def grant_xp(
@@ -65,3 +65,25 @@ def record_event(
             payload=payload,
         )
     )
+
+
+def record_event_once(
+    session: Session,
+    name: str,
+    reference: UUID,
+    *,
+    now: datetime,
+    user_id: UUID | None = None,
+    **payload: Any,
+) -> None:
+    """Add an analytics event of our own that there is one of for each `reference` (the version 7 id
+    of what it is about); again changes nothing.
+    """
+    statement = insert(AnalyticsEvent).values(
+        id=derived_uuid7(reference, name),
+        user_id=user_id,
+        event_name=name,
+        event_time=now,
+        payload=payload,
+    )
+    session.execute(statement.on_conflict_do_nothing())

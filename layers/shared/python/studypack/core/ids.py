@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from datetime import UTC, datetime
@@ -28,6 +29,21 @@ def uuid7(at: datetime | None = None) -> UUID:
         | (random & _RAND_A)
         | _VARIANT
         | (random & _RANDOM_BELOW_VARIANT)
+    )
+
+
+def derived_uuid7(reference: UUID, name: str) -> UUID:
+    """The same id at each call: the time of `reference`, a version 7 id, and 74 bits of a hash of
+    both.
+    """
+    digest = hashlib.sha256(reference.bytes + name.encode()).digest()
+    hashed = int.from_bytes(digest[:10])
+    return UUID(
+        int=reference.int >> 80 << 80
+        | _VERSION_7
+        | (hashed & _RAND_A)
+        | _VARIANT
+        | (hashed & _RANDOM_BELOW_VARIANT)
     )
 
 

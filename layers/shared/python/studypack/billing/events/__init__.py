@@ -1,0 +1,1 @@
+"""What Stripe's events do to our tables: a handler a type."""

@@ -1,0 +1,212 @@
+"""The inbox: each event of Stripe's is recorded once, and takes effect once.
+
+This module opens its short transactions itself: one that records, one that applies (begun anew
+after each object that had to be fetched from Stripe, which is never called while rows are locked),
+one that keeps why it failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from studypack.billing.events.handlers import HANDLERS
+from studypack.billing.events.told import Told, Unexplained, Work, known_time, told_by
+from studypack.billing.events.whose import lock_customer
+from studypack.billing.models import StripeEvent
+from studypack.billing.truth import Needed, Truth, fetch
+from studypack.core.database import transaction
+from studypack.core.database.errors import sqlstate
+from studypack.core.errors import AppError
+from studypack.core.jobs import Run, delete_in_batches
+from studypack.core.telemetry import get_logger
+
+MAX_FETCHES: Final = 8
+FIRST_PAUSE: Final = timedelta(minutes=1)
+LONGEST_PAUSE: Final = timedelta(hours=6)
+
+
+class Outcome(StrEnum):
+    """What became of an event."""
+
+    APPLIED = "applied"
+    DONE_BEFORE = "done_before"
+    NOT_HANDLED = "not_handled"
+    BUSY = "busy"
+    FAILED = "failed"
+
+
+@dataclass
+class Processed:
+    """What became of an event, and what Stripe is owed since."""
+
+    outcome: Outcome
+    error: str | None = None
+    owed_refunds: set[UUID] = field(default_factory=set)
+    owed_cancellations: set[UUID] = field(default_factory=set)
+
+
+class Malformed(ValueError):
+    """This is no event of Stripe's."""
+
+
+def record(document: Mapping[str, Any]) -> str:
+    """Put an event into the inbox, unless it is there; its id. One that nobody handles is done
+    thereby.
+
+    Raises Malformed.
+    """
+    values = _row(document)
+    if document["type"] not in HANDLERS:
+        values["processed_at"] = text("now()")
+    with transaction() as session:
+        session.execute(insert(StripeEvent).values(**values).on_conflict_do_nothing())
+    return str(values["id"])
+
+
+def _row(document: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        about = document["data"]["object"]
+        values = {
+            "id": document["id"],
+            "type": document["type"],
+            "api_version": document.get("api_version"),
+            "object_id": about.get("id"),
+            "occurred_at": known_time(document["created"]),
+            "payload": dict(document),
+        }
+        named = all(isinstance(values[name], str) for name in ("id", "type"))
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
+        raise Malformed("this is no event") from None
+    if document.get("object") != "event" or not named:
+        raise Malformed("this is no event")
+    return values
+
+
+def process(event_id: str, *, skip_locked: bool = False) -> Processed:
+    """Let a recorded event take effect, unless it has; a failure is kept with it and returned.
+
+    `skip_locked`: another process that is at it is not waited for (BUSY).
+    """
+    truth = Truth()
+    try:
+        for _ in range(MAX_FETCHES):
+            try:
+                return _apply_with(truth, event_id, skip_locked=skip_locked)
+            except Needed as needed:
+                truth.add(needed.kind, needed.id, fetch(needed))
+        return _apply_with(truth, event_id, skip_locked=skip_locked)
+    except Needed:
+        reason = "It needs more of Stripe's objects than it may ask for."
+        _keep_failure(event_id, reason)
+        return Processed(Outcome.FAILED, reason)
+    except Exception as error:
+        reason = _in_our_words(error)
+        get_logger().warning(
+            "stripe event failed",
+            extra={"stripe_event_id": event_id, "reason": reason},
+            exc_info=None if isinstance(error, (Unexplained, AppError)) else error,
+        )
+        _keep_failure(event_id, reason)
+        return Processed(Outcome.FAILED, reason)
+
+
+def _apply_with(truth: Truth, event_id: str, *, skip_locked: bool) -> Processed:
+    with transaction() as session:
+        return _apply(session, event_id, truth, skip_locked=skip_locked)
+
+
+def _apply(session: Session, event_id: str, truth: Truth, *, skip_locked: bool) -> Processed:
+    event = session.scalars(
+        select(StripeEvent)
+        .where(StripeEvent.id == event_id)
+        .with_for_update(skip_locked=skip_locked)
+    ).one_or_none()
+    if event is None:
+        if skip_locked:
+            return Processed(Outcome.BUSY)
+        raise Unexplained("There is no such event.")
+    if event.processed_at is not None:
+        handled = event.type in HANDLERS
+        return Processed(Outcome.DONE_BEFORE if handled else Outcome.NOT_HANDLED)
+    handler = HANDLERS.get(event.type)
+    done = Processed(Outcome.NOT_HANDLED)
+    if handler is not None:
+        told = told_by(event)
+        work = Work(session, lock_customer(session, told, truth), truth)
+        handler(work, told)
+        session.flush()
+        done = Processed(
+            Outcome.APPLIED,
+            owed_refunds=work.owed_refunds,
+            owed_cancellations=work.owed_cancellations,
+        )
+    session.execute(
+        update(StripeEvent)
+        .where(StripeEvent.id == event_id)
+        .values(processed_at=text("now()"), attempts=StripeEvent.attempts + 1, error=None)
+        .execution_options(synchronize_session=False)
+    )
+    return done
+
+
+def _in_our_words(error: Exception) -> str:
+    """Why, without anybody's data: what a library says may quote a row."""
+    if isinstance(error, (Unexplained, AppError)):
+        return str(error)
+    kind = type(error).__name__
+    code = sqlstate(error) if isinstance(error, DBAPIError) else None
+    return f"{kind} [{code}]" if code else kind
+
+
+_KEEP_FAILURE = text(
+    """
+    UPDATE payments.stripe_events
+       SET attempts = least(attempts + 1, 32000), error = :reason,
+           next_attempt_at = clock_timestamp() + least(
+               make_interval(secs => :first * power(2, least(attempts, 20))),
+               make_interval(secs => :longest))
+     WHERE id = :id AND processed_at IS NULL
+    """
+)
+
+
+def _keep_failure(event_id: str, reason: str) -> None:
+    with transaction() as session:
+        session.execute(
+            _KEEP_FAILURE,
+            {
+                "id": event_id,
+                "reason": reason,
+                "first": FIRST_PAUSE.total_seconds(),
+                "longest": LONGEST_PAUSE.total_seconds(),
+            },
+        )
+
+
+def purge_old_contents(run: Run) -> None:
+    """Blank the content of events that took effect long ago (setting `stripe_event_days`)."""
+    from studypack.core.business_settings import get_business_settings
+
+    days = get_business_settings(None).stripe_event_days
+    delete_in_batches(
+        run,
+        "blanked_events",
+        f"""UPDATE payments.stripe_events SET payload = NULL WHERE id IN (
+              SELECT id FROM payments.stripe_events
+               WHERE occurred_at < now() - interval '{days:d} days'
+                 AND processed_at IS NOT NULL AND payload IS NOT NULL
+               ORDER BY occurred_at LIMIT :size FOR UPDATE SKIP LOCKED)""",  # noqa: S608 (a number)
+    )
+
+
+__all__ = ["HANDLERS", "Malformed", "Outcome", "Processed", "Told", "process", "record"]

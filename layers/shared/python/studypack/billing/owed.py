@@ -1,0 +1,137 @@
+"""What Stripe is owed: refunds that were promised and cancellations that were decided here.
+
+Promises are rows, written in the transaction that decides; Stripe is asked after the commit, and by
+the cron `settle_with_stripe` for what a crash left. This module opens its short transactions itself
+and is never called within one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from studypack.billing import refunds
+from studypack.billing.events.subscriptions import upsert_subscription
+from studypack.billing.events.told import Unexplained
+from studypack.billing.models import Customer, Refund, RefundStatus, Subscription
+from studypack.core.database import transaction
+from studypack.core.errors import AppError, Conflict
+from studypack.core.jobs import Run
+from studypack.core.telemetry import get_logger
+from studypack.integrations.stripe import call
+
+_GONE: Final = {"resource_missing"}
+
+_OWED: Final = {
+    "refund": text(
+        """
+        SELECT id FROM payments.refunds
+         WHERE status = 'PENDING' AND stripe_refund_id IS NULL AND id > :after
+         ORDER BY id LIMIT :size
+        """
+    ),
+    "cancellation": text(
+        """
+        SELECT id FROM payments.subscriptions
+         WHERE cancel_requested_at IS NOT NULL AND ended_at IS NULL AND id > :after
+         ORDER BY id LIMIT :size
+        """
+    ),
+}
+BATCH: Final = 20
+
+
+def settle_at_once(refund_ids: Iterable[UUID], subscription_ids: Iterable[UUID]) -> None:
+    """Try once, after the commit of what promised them; the sweep tries what fails here."""
+    for refund_id in refund_ids:
+        _try(refund_id, "refund")
+    for subscription_id in subscription_ids:
+        _try(subscription_id, "cancellation")
+
+
+def _try(id: UUID, what: str) -> bool:
+    try:
+        if what == "refund":
+            return _is_with_stripe(refunds.settle(id))
+        cancel_at_stripe(id)
+    except (AppError, Unexplained) as error:
+        code = error.code if isinstance(error, AppError) else "unexplained"
+        get_logger().warning("stripe is owed", extra={"what": what, "id": str(id), "code": code})
+        return False
+    return True
+
+
+def _is_with_stripe(refund: Refund) -> bool:
+    return refund.stripe_refund_id is not None or refund.status is not RefundStatus.PENDING
+
+
+def cancel_at_stripe(subscription_id: UUID) -> None:
+    """Cancel a subscription at Stripe now, if that is owed; again changes nothing.
+
+    Raises Unavailable (`payments_unavailable`), Conflict (`payment_refused`).
+    """
+    with transaction() as session:
+        stripe_id = _owed(session, subscription_id)
+    if stripe_id is None:
+        return
+    try:
+        answer = call(lambda stripe: stripe.v1.subscriptions.cancel(stripe_id, {"prorate": False}))
+    except Conflict as refused:
+        if refused.extra.get("reason") not in _GONE:
+            raise
+        # It has ended there already, which its event tells or told.
+        answer = call(lambda stripe: stripe.v1.subscriptions.retrieve(stripe_id))
+    with transaction() as session:
+        _lock_owner(session, subscription_id)
+        upsert_subscription(session, answer.to_dict(), version=None)
+
+
+def _owed(session: Session, subscription_id: UUID) -> str | None:
+    """Stripe's id of a subscription whose cancellation is owed still."""
+    _lock_owner(session, subscription_id)
+    return session.scalars(
+        select(Subscription.stripe_subscription_id).where(
+            Subscription.id == subscription_id,
+            Subscription.cancel_requested_at.is_not(None),
+            Subscription.ended_at.is_(None),
+        )
+    ).one_or_none()
+
+
+def _lock_owner(session: Session, subscription_id: UUID) -> None:
+    session.execute(
+        select(Customer.id)
+        .join(Subscription, Subscription.customer_id == Customer.id)
+        .where(Subscription.id == subscription_id)
+        .with_for_update(of=Customer)
+    )
+
+
+def settle_all(run: Run) -> None:
+    """Ask Stripe for everything that is owed; what it refuses or cannot do now is left to the next
+    run. Two runs at once ask for the same and get it once.
+    """
+    for what, statement in _OWED.items():
+        after = UUID(int=0)
+        run.complete = False
+        while run.has_time() and not run.complete:
+            with transaction() as session:
+                ids = session.execute(statement, {"after": after, "size": BATCH}).scalars().all()
+            run.batches += 1
+            run.complete = not ids
+            for id in ids:
+                if not run.has_time():
+                    return
+                after = id
+                if _try(id, what):
+                    run.processed += 1
+                    run.count(f"{what}s", 1)
+                else:
+                    run.skip("refused", 1)
+        if not run.complete:
+            return
+    run.skip("refused", 0)

@@ -1,0 +1,206 @@
+"""What follows from several objects of Stripe's, derived from our rows in one place, so that the
+order in which they were told does not matter.
+
+Whoever calls holds the lock of the customer's row (payments.customers).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from studypack.billing.models import (
+    LIVE_STATUSES,
+    Checkout,
+    CheckoutStatus,
+    Product,
+    Purchase,
+    PurchaseStatus,
+    Subscription,
+    SubscriptionStatus,
+    Transaction,
+    TransactionStatus,
+)
+
+REFUNDED, PAID_TWICE, DISPUTE_LOST = "refunded", "paid_twice", "dispute_lost"
+CHECKOUT_EXPIRED, PAYMENT_FAILED = "checkout_expired", "payment_failed"
+
+PAID_PURCHASE = (PurchaseStatus.COMPLETED, PurchaseStatus.REFUNDED)
+_PAID = (TransactionStatus.SUCCEEDED, TransactionStatus.REFUNDED)
+
+_MONEY_BACK: Final = """
+    SELECT t.id, t.amount, t.refunded_amount, t.charge_version_at, t.charge_event_id,
+           back.succeeded, back.pending, back.promised_at, back.last_at, back.last_event_id,
+           lost.closed_at AS lost_at, lost.event_id AS lost_event_id
+      FROM payments.transactions t
+     CROSS JOIN LATERAL (
+           SELECT coalesce(sum(r.amount) FILTER (WHERE r.status = 'SUCCEEDED'), 0) AS succeeded,
+                  coalesce(sum(r.amount) FILTER (WHERE r.status = 'PENDING'), 0) AS pending,
+                  max(r.created_at) FILTER (WHERE r.status = 'PENDING') AS promised_at,
+                  max(r.settled_at) FILTER (WHERE r.status = 'SUCCEEDED') AS last_at,
+                  (array_agg(r.event_id ORDER BY r.settled_at DESC, r.event_id DESC)
+                     FILTER (WHERE r.status = 'SUCCEEDED' AND r.event_id IS NOT NULL))[1]
+                     AS last_event_id
+             FROM payments.refunds r WHERE r.transaction_id = t.id) back
+      LEFT JOIN LATERAL (
+           SELECT coalesce(d.closed_at, d.version_at, d.opened_at) AS closed_at, d.event_id
+             FROM payments.disputes d
+            WHERE d.transaction_id = t.id AND d.status = 'LOST'
+            ORDER BY 1, d.event_id LIMIT 1) lost ON true
+"""
+"""What went back of payments, and what was promised."""
+
+_OF_PURCHASE = text(f"{_MONEY_BACK} WHERE t.purchase_id = :id ORDER BY t.id")
+
+_OF_SUBSCRIPTION = text(
+    f"""
+    SELECT (SELECT min(i.first_failed_at) FROM payments.invoices i
+             WHERE i.subscription_id = :id AND i.status IN ('SENT', 'OVERDUE')) AS failed_at,
+           newest.issued_at, m.*
+      FROM (SELECT 1) AS one
+      LEFT JOIN LATERAL (
+           SELECT i.id, i.issued_at FROM payments.invoices i
+            WHERE i.subscription_id = :id AND i.status = 'PAID'
+            ORDER BY i.issued_at DESC, i.stripe_invoice_id DESC LIMIT 1) newest ON true
+      LEFT JOIN LATERAL ({_MONEY_BACK} WHERE t.invoice_id = newest.id
+                         AND t.status IN ('SUCCEEDED', 'REFUNDED')
+                         ORDER BY t.amount DESC, t.id LIMIT 1) m ON true
+    """  # noqa: S608 (our own text)
+)
+
+
+@dataclass(frozen=True)
+class MoneyBack:
+    """What went back of a payment, or is promised to."""
+
+    gone: int
+    promised: int
+    ended_at: datetime | None
+    """When the last of it went back or was promised, if all of it is; or a dispute was lost."""
+    event_id: str | None
+    reason: str | None
+    """Why the payment opens nothing any more: `refunded`, `dispute_lost`; None: it does."""
+
+    @classmethod
+    def of(cls, row: Any) -> MoneyBack:
+        """From a row of _MONEY_BACK."""
+        gone = max(row.refunded_amount, row.succeeded)
+        if row.lost_at is not None:
+            return cls(gone, row.pending, row.lost_at, row.lost_event_id, DISPUTE_LOST)
+        if gone >= row.amount:
+            counted = row.succeeded >= row.amount
+            at = row.last_at if counted else row.charge_version_at
+            event_id = row.last_event_id if counted else row.charge_event_id
+            return cls(gone, row.pending, at, event_id, REFUNDED)
+        # Promised is as good as gone: a refund ends access at once, whenever Stripe sees to it.
+        if gone + row.pending >= row.amount:
+            return cls(gone, row.pending, row.promised_at, None, REFUNDED)
+        return cls(gone, row.pending, None, None, None)
+
+
+NOTHING_BACK = MoneyBack(0, 0, None, None, None)
+
+
+def money_back(session: Session, purchase: Purchase) -> MoneyBack:
+    """What went back of a purchase's payment."""
+    row = session.execute(_OF_PURCHASE, {"id": purchase.id}).first()
+    return NOTHING_BACK if row is None else MoneyBack.of(row)
+
+
+def settle_purchase(session: Session, purchase: Purchase) -> None:
+    """Set the purchase's status, amounts and window as they follow from its checkout, payment,
+    refunds and disputes.
+
+    Whether it was paid twice is looked for where a payment is first told (billing/duplicates.py).
+    """
+    session.flush()
+    checkout = session.get_one(Checkout, purchase.checkout_id)
+    payment = session.scalars(
+        select(Transaction).where(Transaction.purchase_id == purchase.id).order_by(Transaction.id)
+    ).first()
+    is_paid = checkout.is_paid or (payment is not None and payment.status in _PAID)
+    if not is_paid:
+        _settle_unpaid(purchase, checkout)
+        session.flush()
+        return
+    back = NOTHING_BACK if payment is None else money_back(session, purchase)
+    purchase.total_amount = _charged(purchase, checkout, payment)
+    purchase.refunded_amount = min(back.gone, purchase.total_amount)
+    _settle_window(session, purchase, checkout, payment)
+    reason = PAID_TWICE if purchase.is_duplicate and back.reason == REFUNDED else back.reason
+    purchase.status = PurchaseStatus.REFUNDED if reason else PurchaseStatus.COMPLETED
+    purchase.status_reason = reason
+    paid_by = checkout.event_id if checkout.is_paid else None
+    purchase.event_id = back.event_id or paid_by or (payment.event_id if payment else None)
+    session.flush()
+
+
+def _settle_unpaid(purchase: Purchase, checkout: Checkout) -> None:
+    if checkout.status is CheckoutStatus.EXPIRED:
+        purchase.status, purchase.status_reason = PurchaseStatus.CANCELED, CHECKOUT_EXPIRED
+    elif checkout.status is CheckoutStatus.FAILED:
+        purchase.status, purchase.status_reason = PurchaseStatus.FAILED, PAYMENT_FAILED
+    else:
+        purchase.status, purchase.status_reason = PurchaseStatus.PENDING, None
+    purchase.event_id = checkout.event_id
+
+
+def _charged(purchase: Purchase, checkout: Checkout, payment: Transaction | None) -> int:
+    """What Stripe charged, after discounts and with tax."""
+    if payment is not None and payment.status in _PAID:
+        return payment.amount
+    return purchase.total_amount if checkout.amount_total is None else checkout.amount_total
+
+
+def _settle_window(
+    session: Session, purchase: Purchase, checkout: Checkout, payment: Transaction | None
+) -> None:
+    """The window begins with the payment. A later change of the product leaves it alone."""
+    paid = [checkout.paid_at if checkout.is_paid else None, payment.paid_at if payment else None]
+    known = [at for at in paid if at is not None]
+    if not known:
+        raise RuntimeError("what is paid was paid at some time")
+    start = min(known)
+    if purchase.access_start is None:
+        days = session.get_one(Product, purchase.product_id).access_window_days
+        purchase.access_end = None if days is None else start + timedelta(days=days)
+    elif purchase.access_end is not None:
+        purchase.access_end += start - purchase.access_start
+    purchase.access_start = start
+
+
+def settle_subscription(session: Session, subscription: Subscription) -> None:
+    """Set what follows from the subscription's invoices: since when its payment fails, and whether
+    its newest period was paid back. What has ended is owed no cancellation.
+    """
+    session.flush()
+    row = session.execute(_OF_SUBSCRIPTION, {"id": subscription.id}).one()
+    failing = subscription.status is SubscriptionStatus.PAST_DUE
+    subscription.payment_failed_at = row.failed_at if failing else None
+    back = NOTHING_BACK if row.id is None else MoneyBack.of(row)
+    if back.reason is None:
+        subscription.access_ended_at = subscription.access_end_event_id = None
+    else:
+        subscription.access_ended_at = _ended_at(subscription, back, row.issued_at)
+        subscription.access_end_event_id = back.event_id
+        if back.reason == DISPUTE_LOST and subscription.status in LIVE_STATUSES:
+            # Whoever had the bank take the money back must not be charged for the next period.
+            subscription.cancel_requested_at = subscription.cancel_requested_at or back.ended_at
+    if subscription.ended_at is not None:
+        subscription.cancel_requested_at = None
+    session.flush()
+
+
+def _ended_at(
+    subscription: Subscription, back: MoneyBack, issued_at: datetime | None
+) -> datetime | None:
+    """When it ended; a promise made earlier for the same period stands."""
+    known = subscription.access_ended_at
+    if known is not None and issued_at is not None and known < issued_at:
+        known = None  # of an earlier period
+    times = [at for at in (known, back.ended_at) if at is not None]
+    return min(times) if times else None
