@@ -29,7 +29,11 @@ def foreign(request: Request) -> bool:
 
 
 def _truth(value: Any) -> bool:
-    return value in (True, "true", "1", "on")
+    if value in (True, "true"):
+        return True
+    if value in (False, "false"):
+        return False
+    raise ValueError(f"neither true nor false: {value}")
 
 
 def _seconds(body: Body) -> int:

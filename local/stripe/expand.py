@@ -62,7 +62,7 @@ def rendered(account: Account, document: Doc, paths: list[str]) -> Doc:
     result: Doc = shown(document)
     for path in paths:
         parts = path.split(".")
-        if len(parts) > DEPTH + (parts[0] == "data"):
+        if len(parts) > DEPTH:
             raise ApiError(
                 f"You cannot expand more than {DEPTH} levels of a property.", param="expand"
             )
