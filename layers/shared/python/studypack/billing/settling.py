@@ -122,15 +122,15 @@ def settle_purchase(session: Session, purchase: Purchase) -> None:
     payment = session.scalars(
         select(Transaction).where(Transaction.purchase_id == purchase.id).order_by(Transaction.id)
     ).first()
-    is_paid = checkout.is_paid or (payment is not None and payment.status in _PAID)
-    if not is_paid:
+    paid_at = _paid_at(checkout, payment)
+    if paid_at is None:
         _settle_unpaid(purchase, checkout)
         session.flush()
         return
     back = NOTHING_BACK if payment is None else money_back(session, purchase)
     purchase.total_amount = _charged(purchase, checkout, payment)
     purchase.refunded_amount = min(back.gone, purchase.total_amount)
-    _settle_window(session, purchase, checkout, payment)
+    _settle_window(session, purchase, paid_at)
     reason = PAID_TWICE if purchase.is_duplicate and back.reason == REFUNDED else back.reason
     purchase.status = PurchaseStatus.REFUNDED if reason else PurchaseStatus.COMPLETED
     purchase.status_reason = reason
@@ -156,15 +156,17 @@ def _charged(purchase: Purchase, checkout: Checkout, payment: Transaction | None
     return purchase.total_amount if checkout.amount_total is None else checkout.amount_total
 
 
-def _settle_window(
-    session: Session, purchase: Purchase, checkout: Checkout, payment: Transaction | None
-) -> None:
+def _paid_at(checkout: Checkout, payment: Transaction | None) -> datetime | None:
+    """When it was first told to be paid; None: it was not, or that is on its way."""
+    times = [checkout.paid_at if checkout.is_paid else None]
+    if payment is not None and payment.status in _PAID:
+        times.append(payment.paid_at)
+    known = [at for at in times if at is not None]
+    return min(known) if known else None
+
+
+def _settle_window(session: Session, purchase: Purchase, start: datetime) -> None:
     """The window begins with the payment. A later change of the product leaves it alone."""
-    paid = [checkout.paid_at if checkout.is_paid else None, payment.paid_at if payment else None]
-    known = [at for at in paid if at is not None]
-    if not known:
-        raise RuntimeError("what is paid was paid at some time")
-    start = min(known)
     if purchase.access_start is None:
         days = session.get_one(Product, purchase.product_id).access_window_days
         purchase.access_end = None if days is None else start + timedelta(days=days)

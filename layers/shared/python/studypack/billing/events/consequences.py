@@ -64,8 +64,7 @@ def _first_paid(work: Work, purchase: Purchase) -> None:
         at=at,
         product=purchase.product_id,
     )
-    if not purchase.is_duplicate:
-        mail(work, purchase.user_id, EmailTemplate.RECEIPT, purchase=purchase.id)
+    mail(work, purchase.user_id, EmailTemplate.RECEIPT, purchase=purchase.id)
 
 
 def _pay_back_purchase(work: Work, purchase: Purchase) -> None:

@@ -16,7 +16,10 @@ def customer_updated(work: Work, told: Told) -> None:
         return  # an earlier one of the same user, whose money we still keep
     document = told.object
     age = age_of(told.version, customer.version_at, customer.event_id)
-    if age is Age.OLDER or customer.gone_at is not None:
+    if age is Age.OLDER:
+        return
+    if customer.gone_at is not None:
+        stamp(customer, told.version)
         return
     if age is Age.SAME_SECOND and _default_method(document) != customer.default_payment_method:
         document = work.truth.get(CUSTOMER, told.object_id) or document

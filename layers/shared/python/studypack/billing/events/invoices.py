@@ -34,7 +34,7 @@ def invoice_paid(work: Work, told: Told) -> None:
         for payment in work.truth.items(INVOICE_PAYMENTS, told.object_id):
             _link(work, payment, invoice)
     settle_after_subscription(work, subscription)
-    if invoice.total > 0 and not subscription.is_duplicate:
+    if invoice.total > 0:
         mail(work, invoice.user_id, EmailTemplate.RECEIPT, invoice=invoice.id)
 
 

@@ -9,13 +9,15 @@ from studypack.billing.events.transaction_rows import (
     apply_intent,
     transaction_of_charge,
 )
+from studypack.billing.models import Transaction
+
+CHARGE_SUCCEEDED = "charge.succeeded"
 
 
 def payment_succeeded(work: Work, told: Told) -> None:
     """payment_intent.succeeded"""
     row = apply_intent(work, told.object, version=told.version)
-    # Of the event, also when the row came of a later state: every order ends with the same time.
-    row.paid_at = told.occurred_at
+    _note_payment(row, told)
     settle_of_transaction(work, row)
 
 
@@ -33,4 +35,13 @@ def charge_changed(work: Work, told: Told) -> None:
         return  # a failed try: the payment intent tells of it
     row = transaction_of_charge(work, charge)
     apply_charge(work, row, charge, version=told.version)
+    if told.type == CHARGE_SUCCEEDED:
+        _note_payment(row, told)
     settle_of_transaction(work, row)
+
+
+def _note_payment(row: Transaction, told: Told) -> None:
+    """Keep when it was paid: only these events know. A row made of Stripe's object has no time
+    until one of them comes, and what it pays for has not begun.
+    """
+    row.paid_at = min(row.paid_at or told.occurred_at, told.occurred_at)

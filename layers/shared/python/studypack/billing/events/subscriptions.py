@@ -100,7 +100,7 @@ def apply_subscription(work: Work, told: Document, *, version: Version | None) -
     work.session.flush()
     if begins:
         subscription_began(work, row)
-    if row.status is SubscriptionStatus.CANCELED and before is not SubscriptionStatus.CANCELED:
+    if row.status is SubscriptionStatus.CANCELED:
         subscription_canceled(work, row)
     return row
 

@@ -15,7 +15,6 @@ from studypack.billing.events.told import (
     Work,
     age_of,
     id_of,
-    known_time,
     stamp,
 )
 from studypack.billing.models import Checkout, Purchase, Transaction, TransactionStatus
@@ -193,4 +192,3 @@ def _take_over_charge(row: Transaction, charge: Document) -> None:
     row.refunded_amount = charge["amount_refunded"]
     refunded = row.refunded_amount >= row.amount
     row.status = TransactionStatus.REFUNDED if refunded else TransactionStatus.SUCCEEDED
-    row.paid_at = row.paid_at or known_time(charge["created"])
