@@ -57,7 +57,9 @@ def _reports(names: list[str], console: Console) -> list[Report]:
 
             task = bars.add_task("PostgreSQL, schema, sample content", total=1)
             # Without fsync: the alternatives differ above the disk, whose pauses would hide it.
-            databases = Databases(parts.enter_context(postgres.running(STATE, durable=False)))
+            databases = Databases(
+                parts.enter_context(postgres.running(STATE, durable=False, keep=False))
+            )
             databases.prepare()
             bars.update(task, completed=1)
         for name in names:

@@ -7,6 +7,7 @@ any order and side by side.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -39,9 +40,21 @@ os.environ.update(
     AWS_SECRET_ACCESS_KEY="test",
 )
 
-STATE = Path(
-    os.environ.get("STUDYPACK_TEST_STATE", Path(__file__).parent.parent / ".local" / "tests")
-)
+ROOT = Path(__file__).parent.parent
+
+
+def _state() -> Path:
+    given = os.environ.get("STUDYPACK_TEST_STATE")
+    memory = postgres.memory()
+    if given:
+        return Path(given)
+    if memory is None or os.geteuid() == 0:  # whose data are not below the state
+        return ROOT / ".local" / "tests"
+    checkout = hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:12]
+    return memory / f"studypack-tests-{os.geteuid()}-{checkout}"
+
+
+STATE = _state()
 """Two runs at once on one checkout need a state each."""
 TEMPLATE = "template_{run}"
 WIDE_POOL = 26
@@ -54,8 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[postgres.Cluster]:
-    """The run's PostgreSQL, without durability; the last process to leave stops it."""
-    with postgres.running(STATE, durable=False) as started:
+    """The run's PostgreSQL, without durability; the last process to leave removes it."""
+    with postgres.running(STATE, durable=False, keep=False) as started:
         yield started
 
 
@@ -66,17 +79,18 @@ def template_database(cluster: postgres.Cluster) -> str:
     STATE.mkdir(parents=True, exist_ok=True)
     with FileLock(STATE / "template.lock"):
         done = STATE / f"{name}.done"
-        if not done.exists():
+        # All others may have left, and the cluster with them, before this process came.
+        if not done.exists() or done.read_text(encoding="utf-8") != str(cluster.pid):
             from local import migrate, seed
 
+            for old in STATE.glob("template_*.done"):
+                postgres.drop_database(cluster, old.stem)
+                old.unlink()
             url = postgres.ensure_database(cluster, name)
             migrate.upgrade(url)
             with _connected_to(url):
                 seed.seed()
-            for old in STATE.glob("template_*.done"):
-                postgres.drop_database(cluster, old.stem)
-                old.unlink()
-            done.touch()
+            done.write_text(str(cluster.pid), encoding="utf-8")
     return name
 
 
@@ -137,7 +151,7 @@ def all_routers() -> list[Any]:
     """The routers of every API function."""
     import importlib
 
-    functions = Path(__file__).parent.parent / "functions" / "api"
+    functions = ROOT / "functions" / "api"
     names = sorted(path.parent.name for path in functions.glob("*/routes.py"))
     return [importlib.import_module(f"api.{name}.routes").router for name in names]
 

@@ -15,7 +15,7 @@ from local.postgres.databases import (
     drop_database,
     ensure_database,
 )
-from local.postgres.home import OWNER, PostgresError
+from local.postgres.home import OWNER, PostgresError, memory
 
 __all__ = [
     "OWNER",
@@ -25,6 +25,7 @@ __all__ = [
     "database_url",
     "drop_database",
     "ensure_database",
+    "memory",
     "remove",
     "running",
     "start",

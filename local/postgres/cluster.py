@@ -41,7 +41,13 @@ _log = logging.getLogger(__name__)
 # Below the ports that Linux and macOS hand out to outgoing connections, so that ours stays free.
 _PORTS = range(20_000, 30_000)
 
-_UNSAFE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_UNSAFE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "256MB",  # a gigabyte of log that nobody will read would lie in memory
+    "wal_init_zero": "off",
+}
 
 
 @dataclass
@@ -136,13 +142,16 @@ def running(
     port: int | None = None,
     durable: bool = True,
     settings: Mapping[str, str] | None = None,
+    keep: bool = True,
 ) -> Iterator[Cluster]:
-    """Use the cluster for a while; the last one of all processes to leave stops it."""
+    """Use the cluster for a while; the last one of all processes to leave stops it, and unless it
+    is to `keep` them deletes its data.
+    """
     cluster = start(state, port=port, durable=durable, settings=settings)
     try:
         yield cluster
     finally:
-        _leave(cluster)
+        _leave(cluster, keep=keep)
 
 
 def connect(cluster: Cluster, database: str = "postgres") -> pg8000.native.Connection:
@@ -150,7 +159,7 @@ def connect(cluster: Cluster, database: str = "postgres") -> pg8000.native.Conne
     return server.connect(cluster.port, cluster.password, database)
 
 
-def _leave(cluster: Cluster) -> None:
+def _leave(cluster: Cluster, *, keep: bool) -> None:
     with explained(cluster.state), _exclusive(cluster.state):
         _unregister(cluster.state)
         handle = _open_lock(cluster.state / "postgres.users")
@@ -163,6 +172,8 @@ def _leave(cluster: Cluster) -> None:
         home = existing_home(cluster.state)
         if home is not None:
             server.halt(home)
+            if not keep:
+                remove_home(home)
 
 
 def _start(state: Path, *, port: int | None, durable: bool, settings: Mapping[str, str]) -> Cluster:

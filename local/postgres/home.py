@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 _RECORD = "postgres.json"
 _SECRETS = "postgres.secrets.json"
 _STAGE_OWNER = "owner.json"
+_MEMORY = Path("/dev/shm")  # noqa: S108 - our name in it, and our own
+_MEMORY_BYTES = 2 << 30
 _ACCOUNTS = ("nobody", "postgres", "daemon", "www-data", "bin")
 
 _HINTS = (
@@ -172,7 +174,9 @@ def existing_home(state: Path) -> Home | None:
 
 
 def make_home(state: Path, *, disposable: bool) -> Home:
-    """The home of this state folder, made if there is none. Disposable ones may go in /tmp."""
+    """The home of this state folder, made if there is none. Disposable ones may go in memory or
+    in /tmp.
+    """
     home = existing_home(state)
     if home is None:
         lost = read_record(state).get("folder")
@@ -317,9 +321,23 @@ def _new_home(state: Path, *, disposable: bool) -> Home:
     )
 
 
+def memory() -> Path | None:
+    """A folder in memory with room for a cluster that nobody misses, if there is one: databases are
+    made in a third of the time and less, and go on to be.
+    """
+    try:
+        is_roomy = shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES
+    except OSError:
+        return None
+    return _MEMORY if is_roomy and os.access(_MEMORY, os.W_OK | os.X_OK) else None
+
+
 def _stage_bases(*, disposable: bool) -> tuple[Path, ...]:
     lasting = (Path("/var/lib"), Path("/var/tmp"))  # noqa: S108 - kept across reboots, our name, root's
-    return (Path(tempfile.gettempdir()), *lasting) if disposable else lasting
+    if not disposable:
+        return lasting
+    fast = memory()
+    return (*([] if fast is None else [fast]), Path(tempfile.gettempdir()), *lasting)
 
 
 def _accounts() -> Iterator[Account]:

@@ -22,6 +22,7 @@ import pytest
 from pg8000.exceptions import InterfaceError
 
 from local import postgres
+from local.postgres import home
 from local.postgres.__main__ import main
 from local.postgres.cluster import Cluster, connect
 
@@ -206,6 +207,34 @@ def test_the_last_user_to_leave_stops_the_server(state: Path) -> None:
     finally:
         other.communicate("")
     assert postgres.status(state) is None
+
+
+def test_data_that_nobody_keeps_go_with_the_last_user(state: Path) -> None:
+    with postgres.running(state, durable=False, keep=False) as cluster:
+        with postgres.running(state, durable=False, keep=False) as inner:
+            postgres.ensure_database(inner, "kept")
+        assert value(cluster, "SELECT count(*) FROM pg_database WHERE datname = 'kept'") == 1
+    assert not cluster.data_directory.exists()
+    with postgres.running(state, durable=False) as anew:
+        assert value(anew, "SELECT count(*) FROM pg_database WHERE datname = 'kept'") == 0
+
+
+@pytest.mark.parametrize(("needed", "found"), [(0, True), (1 << 60, False)])
+def test_memory_is_used_where_there_is_room_and_never_for_what_must_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needed: int, found: bool
+) -> None:
+    monkeypatch.setattr(home, "_MEMORY", tmp_path)
+    monkeypatch.setattr(home, "_MEMORY_BYTES", needed)
+    assert (postgres.memory() == tmp_path) is found
+    assert (tmp_path in home._stage_bases(disposable=True)) is found
+    assert tmp_path not in home._stage_bases(disposable=False)
+
+
+def test_a_machine_without_a_folder_in_memory_does_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "_MEMORY", tmp_path / "missing")
+    assert postgres.memory() is None
 
 
 def test_a_killed_user_does_not_keep_the_server_up_for_ever(state: Path) -> None:
