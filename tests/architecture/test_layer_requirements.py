@@ -16,6 +16,9 @@ from local import template as sam
 LAYER = sam.ROOT / "layers" / "shared" / "python"
 FUNCTIONS = sam.ROOT / "functions"
 MIGRATE = FUNCTIONS / "ops" / "migrate"
+BILLING = FUNCTIONS / "api" / "billing"
+PRINTS = LAYER / "studypack" / "billing" / "invoice_pdf.py"
+"""The one module of the layer that imports what only one function carries."""
 
 RUNTIME = {"boto3", "botocore", "urllib3"}
 """What Lambda's Python image brings (urllib3 as botocore's own HTTP client)."""
@@ -65,10 +68,20 @@ def test_every_import_of_the_layer_and_the_functions_is_installed_on_lambda(
     layer: set[str],
 ) -> None:
     migrations = layer | distributions(MIGRATE / "requirements.txt")
+    printing = layer | distributions(BILLING / "requirements.txt")
     found = {
         str(path.relative_to(sam.ROOT)): names
         for path in MODULES
-        if (names := missing(path, migrations if path.is_relative_to(MIGRATE) else layer))
+        if (
+            names := missing(
+                path,
+                migrations
+                if path.is_relative_to(MIGRATE)
+                else printing
+                if path == PRINTS
+                else layer,
+            )
+        )
     }
 
     assert len(MODULES) > 50
@@ -80,3 +93,16 @@ def test_an_import_that_only_this_machine_can_do_is_found(tmp_path: Path, layer:
     module.write_text("import json\n\ndef late():\n    from moto.server import main\n")
 
     assert missing(module, layer) == {"moto"}
+
+
+def test_only_the_function_that_carries_them_prints_documents() -> None:
+    name = "studypack.billing.invoice_pdf"
+    importing = {
+        path
+        for path in MODULES
+        if name in path.read_text(encoding="utf-8")
+        or re.search(r"studypack\.billing import [^\n]*\binvoice_pdf\b", path.read_text("utf-8"))
+    }
+
+    assert importing
+    assert all(path.is_relative_to(BILLING) for path in importing)
