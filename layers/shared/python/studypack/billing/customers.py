@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -20,7 +20,7 @@ from studypack.billing.models import Customer
 from studypack.core.database import new_id, transaction
 from studypack.core.errors import Conflict
 from studypack.identity.models import User
-from studypack.integrations.stripe import call_once
+from studypack.integrations.stripe import call, call_once
 
 USER_ID: Final = "studypack_user_id"
 """Metadata of Stripe's objects that says whose they are."""
@@ -93,6 +93,35 @@ def ensure_at_stripe(user_id: UUID) -> str:
             customer.gone_at = None
             customer.version_at = customer.event_id = None
         return customer.stripe_customer_id or made.id
+
+
+def notice_if_gone(user_id: UUID) -> None:
+    """Ask Stripe whether our customer is there still; if not, the next use makes another.
+
+    Raises Unavailable (`payments_unavailable`).
+    """
+    with transaction() as session:
+        known = session.scalar(
+            select(Customer.stripe_customer_id).where(
+                Customer.user_id == user_id, Customer.gone_at.is_(None)
+            )
+        )
+    if known is None or _is_there(known):
+        return
+    with transaction() as session:
+        customer = lock(session, user_id)
+        if customer.stripe_customer_id == known:
+            customer.gone_at = session.execute(select(func.now())).scalar_one()
+
+
+def _is_there(stripe_customer_id: str) -> bool:
+    try:
+        told = call(lambda stripe: stripe.v1.customers.retrieve(stripe_customer_id))
+    except Conflict as refused:
+        if refused.extra.get("reason") != "resource_missing":
+            raise
+        return False
+    return not getattr(told, "deleted", False)
 
 
 def at_stripe(customer: Customer | None) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -94,6 +94,17 @@ def _read_again(stored: Any, read: Callable[[UUID], Answer]) -> Answer:
         return read(made)
     except NotFound:
         raise gone from None
+
+
+def forget(session: Session, request: RepeatableRequest) -> None:
+    """Let a repetition begin anew: what was begun under this key could not be carried out."""
+    session.execute(
+        delete(IdempotencyKey).where(
+            IdempotencyKey.user_id == request.user_id,
+            IdempotencyKey.operation == request.operation,
+            IdempotencyKey.key == request.key,
+        )
+    )
 
 
 def purge_old_answers(run: Run) -> None:
