@@ -1,6 +1,7 @@
 """Every hour: remove what has served its time."""
 
 from studypack.accounts.retention import purge_expired_credentials
+from studypack.billing.inbox import purge_old_contents
 from studypack.core.idempotency import purge_old_answers
 from studypack.core.jobs import Run, job
 from studypack.notifications.retention import blank_expired_links
@@ -8,7 +9,10 @@ from studypack.notifications.retention import blank_expired_links
 
 @job("purge_expired")
 def handler(run: Run) -> None:
-    """Delete expired sessions, links, throttles and stored answers of repeated requests."""
+    """Delete expired sessions, links, throttles, stored answers of repeated requests; blank old
+    events of Stripe's.
+    """
     purge_expired_credentials(run)
     purge_old_answers(run)
     blank_expired_links(run)
+    purge_old_contents(run)

@@ -19,18 +19,22 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from studypack.billing import owed
 from studypack.billing.events.handlers import HANDLERS
 from studypack.billing.events.told import Told, Unexplained, Work, known_time, told_by
 from studypack.billing.events.whose import lock_customer
 from studypack.billing.models import StripeEvent
-from studypack.billing.truth import Needed, Truth, fetch
+from studypack.billing.truth import Needed, Truth, with_truth
+from studypack.core.business_settings import get_business_settings
 from studypack.core.database import transaction
 from studypack.core.database.errors import sqlstate
 from studypack.core.errors import AppError
 from studypack.core.jobs import Run, delete_in_batches
 from studypack.core.telemetry import get_logger
 
-MAX_FETCHES: Final = 8
+BATCH: Final = 50
+TRIES_ALONE: Final = 5
+"""After so many failures an event raises the alarm: about half an hour."""
 FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(hours=6)
 
@@ -97,14 +101,10 @@ def process(event_id: str, *, skip_locked: bool = False) -> Processed:
 
     `skip_locked`: another process that is at it is not waited for (BUSY).
     """
-    truth = Truth()
     try:
-        for _ in range(MAX_FETCHES):
-            try:
-                return _apply_with(truth, event_id, skip_locked=skip_locked)
-            except Needed as needed:
-                truth.add(needed.kind, needed.id, fetch(needed))
-        return _apply_with(truth, event_id, skip_locked=skip_locked)
+        return with_truth(
+            lambda session, truth: _apply(session, event_id, truth, skip_locked=skip_locked)
+        )
     except Needed:
         reason = "It needs more of Stripe's objects than it may ask for."
         _keep_failure(event_id, reason)
@@ -118,11 +118,6 @@ def process(event_id: str, *, skip_locked: bool = False) -> Processed:
         )
         _keep_failure(event_id, reason)
         return Processed(Outcome.FAILED, reason)
-
-
-def _apply_with(truth: Truth, event_id: str, *, skip_locked: bool) -> Processed:
-    with transaction() as session:
-        return _apply(session, event_id, truth, skip_locked=skip_locked)
 
 
 def _apply(session: Session, event_id: str, truth: Truth, *, skip_locked: bool) -> Processed:
@@ -193,10 +188,48 @@ def _keep_failure(event_id: str, reason: str) -> None:
         )
 
 
+_DUE = text(
+    """
+    SELECT id FROM payments.stripe_events
+     WHERE processed_at IS NULL AND next_attempt_at <= clock_timestamp()
+       AND NOT (id = ANY(CAST(:tried AS text[])))
+     ORDER BY next_attempt_at, id LIMIT :size
+    """
+)
+_WAITING_FOR_SOMEBODY = text(
+    "SELECT count(*) FROM payments.stripe_events WHERE processed_at IS NULL AND attempts >= :tries"
+)
+
+
+def retry_due(run: Run) -> int:
+    """Process what is due and has not taken effect, until nothing is left that this run has not
+    tried; how many events have failed so often that somebody has to look at them.
+
+    An event that fails waits longer each time and keeps no other from its turn; one that another
+    process is at is left to it.
+    """
+    tried: list[str] = []
+    while run.has_time():
+        with transaction() as session:
+            due = session.execute(_DUE, {"tried": tried, "size": BATCH}).scalars().all()
+        if not due:
+            run.complete = True
+            break
+        run.batches += 1
+        for event_id in due:
+            if not run.has_time():
+                break
+            tried.append(event_id)
+            done = process(event_id, skip_locked=True)
+            owed.settle_at_once(done.owed_refunds, done.owed_cancellations)
+            run.count(done.outcome.value, 1)
+            run.processed += done.outcome is Outcome.APPLIED
+    with transaction() as session:
+        return int(session.scalar(_WAITING_FOR_SOMEBODY, {"tries": TRIES_ALONE}) or 0)
+
+
 def purge_old_contents(run: Run) -> None:
     """Blank the content of events that took effect long ago (setting `stripe_event_days`)."""
-    from studypack.core.business_settings import get_business_settings
-
     days = get_business_settings(None).stripe_event_days
     delete_in_batches(
         run,

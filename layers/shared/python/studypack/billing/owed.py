@@ -8,23 +8,22 @@ and is never called within one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from studypack.billing import refunds
-from studypack.billing.events.subscriptions import upsert_subscription
-from studypack.billing.events.told import Unexplained
+from studypack.billing.events.subscriptions import apply_answer
+from studypack.billing.events.told import Unexplained, Work
 from studypack.billing.models import Customer, Refund, RefundStatus, Subscription
+from studypack.billing.truth import Truth, with_truth
 from studypack.core.database import transaction
-from studypack.core.errors import AppError, Conflict
+from studypack.core.errors import AppError
 from studypack.core.jobs import Run
 from studypack.core.telemetry import get_logger
 from studypack.integrations.stripe import call
-
-_GONE: Final = {"resource_missing"}
 
 _OWED: Final = {
     "refund": text(
@@ -72,22 +71,30 @@ def _is_with_stripe(refund: Refund) -> bool:
 def cancel_at_stripe(subscription_id: UUID) -> None:
     """Cancel a subscription at Stripe now, if that is owed; again changes nothing.
 
-    Raises Unavailable (`payments_unavailable`), Conflict (`payment_refused`).
+    One that was given up because its payment failed is looked at first: it may have been paid in
+    the meantime. Raises Unavailable (`payments_unavailable`), Conflict (`payment_refused`).
     """
     with transaction() as session:
         stripe_id = _owed(session, subscription_id)
     if stripe_id is None:
         return
-    try:
+    if _take_over(
+        subscription_id, call(lambda stripe: stripe.v1.subscriptions.retrieve(stripe_id))
+    ):
         answer = call(lambda stripe: stripe.v1.subscriptions.cancel(stripe_id, {"prorate": False}))
-    except Conflict as refused:
-        if refused.extra.get("reason") not in _GONE:
-            raise
-        # It has ended there already, which its event tells or told.
-        answer = call(lambda stripe: stripe.v1.subscriptions.retrieve(stripe_id))
-    with transaction() as session:
-        _lock_owner(session, subscription_id)
-        upsert_subscription(session, answer.to_dict(), version=None)
+        _take_over(subscription_id, answer)
+
+
+def _take_over(subscription_id: UUID, answer: Any) -> bool:
+    """Bring our row up to Stripe's answer; whether its cancellation is owed still."""
+    document = answer.to_dict()
+
+    def apply(session: Session, truth: Truth) -> bool:
+        owner = _lock_owner(session, subscription_id)
+        apply_answer(Work(session, owner, truth), document)
+        return _owed(session, subscription_id) is not None
+
+    return with_truth(apply)
 
 
 def _owed(session: Session, subscription_id: UUID) -> str | None:
@@ -102,19 +109,20 @@ def _owed(session: Session, subscription_id: UUID) -> str | None:
     ).one_or_none()
 
 
-def _lock_owner(session: Session, subscription_id: UUID) -> None:
-    session.execute(
-        select(Customer.id)
+def _lock_owner(session: Session, subscription_id: UUID) -> Customer:
+    return session.scalars(
+        select(Customer)
         .join(Subscription, Subscription.customer_id == Customer.id)
         .where(Subscription.id == subscription_id)
         .with_for_update(of=Customer)
-    )
+    ).one()
 
 
-def settle_all(run: Run) -> None:
-    """Ask Stripe for everything that is owed; what it refuses or cannot do now is left to the next
-    run. Two runs at once ask for the same and get it once.
+def settle_all(run: Run) -> int:
+    """Ask Stripe for everything that is owed; how much it refused or could not do now, which is
+    left to the next run. Two runs at once ask for the same and get it once.
     """
+    refused = 0
     for what, statement in _OWED.items():
         after = UUID(int=0)
         run.complete = False
@@ -125,13 +133,12 @@ def settle_all(run: Run) -> None:
             run.complete = not ids
             for id in ids:
                 if not run.has_time():
-                    return
+                    run.complete = False
+                    return refused
                 after = id
                 if _try(id, what):
                     run.processed += 1
                     run.count(f"{what}s", 1)
                 else:
-                    run.skip("refused", 1)
-        if not run.complete:
-            return
-    run.skip("refused", 0)
+                    refused += 1
+    return refused

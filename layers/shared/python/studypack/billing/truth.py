@@ -1,22 +1,29 @@
 """Objects as Stripe has them at this moment: for what an event leaves out or cannot decide.
 
-Stripe is never called inside of a transaction. A handler that needs an object raises `Needed`; the
-inbox ends the transaction, fetches the object, and begins anew with it (billing/inbox.py).
+Stripe is never called inside of a transaction. Who needs an object raises `Needed`; `with_truth`
+ends the transaction, fetches the object, and begins anew with it: it opens its short transactions
+itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from sqlalchemy.orm import Session
+
+from studypack.core.database import transaction
 from studypack.core.errors import Conflict
 from studypack.integrations.stripe import call
 
 if TYPE_CHECKING:
     from stripe import StripeClient
 
+T = TypeVar("T")
 Document = dict[str, Any]
 Fetch = Callable[["StripeClient", str], Any]
+
+MAX_FETCHES: Final = 8
 
 SUBSCRIPTION: Final = "subscription"
 INVOICE: Final = "invoice"
@@ -94,3 +101,23 @@ def fetch(needed: Needed) -> Document | None:
         raise
     document: Document = answer.to_dict()
     return document
+
+
+def with_truth(work: Callable[[Session, Truth], T]) -> T:
+    """Do `work` in a transaction of its own; when it needs an object of Stripe's, the transaction
+    ends, the object is fetched, and all of it is done anew.
+
+    Raises Needed when that happens too often, Unavailable when Stripe cannot be reached.
+    """
+    truth = Truth()
+    for _ in range(MAX_FETCHES):
+        try:
+            return _once(work, truth)
+        except Needed as needed:
+            truth.add(needed.kind, needed.id, fetch(needed))
+    return _once(work, truth)
+
+
+def _once(work: Callable[[Session, Truth], T], truth: Truth) -> T:
+    with transaction() as session:
+        return work(session, truth)

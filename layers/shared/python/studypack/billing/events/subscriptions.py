@@ -120,7 +120,13 @@ def upsert_subscription(
     ).one_or_none()
     if customer is None:
         raise Unexplained("No customer of ours has this subscription.")
-    work = Work(session, customer, Truth())
+    return apply_answer(Work(session, customer, Truth()), stripe_subscription, version=version)
+
+
+def apply_answer(
+    work: Work, stripe_subscription: Document, *, version: Version | None = None
+) -> Subscription:
+    """Likewise, where the customer is known and locked and what is needed can be fetched."""
     row = apply_subscription(work, stripe_subscription, version=version)
     settle_after_subscription(work, row)
     return row

@@ -1,0 +1,12 @@
+"""Every hour: hold what we know against what Stripe knows."""
+
+from studypack.billing import reconciling
+from studypack.core.jobs import Run, job
+
+
+@job("reconcile_stripe")
+def handler(run: Run) -> None:
+    """Backfill events that never reached us, and repair subscriptions that differ."""
+    reconciling.backfill(run)
+    if run.complete:
+        reconciling.compare_subscriptions(run)

@@ -1,0 +1,185 @@
+"""Against what never reached us: Stripe's own list of events, and its subscriptions beside ours.
+
+This module waits for Stripe and therefore opens its short transactions itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from studypack.billing import inbox, owed
+from studypack.billing.events.subscription_rows import differs
+from studypack.billing.events.subscriptions import apply_answer
+from studypack.billing.events.told import Unexplained, Work, id_of
+from studypack.billing.inbox import Outcome
+from studypack.billing.models import LIVE_STATUSES, Customer, StripeEvent, Subscription
+from studypack.billing.truth import SUBSCRIPTION, Document, Truth, with_truth
+from studypack.core.database import transaction
+from studypack.core.jobs import Run
+from studypack.core.telemetry import get_logger
+from studypack.integrations.stripe import call
+
+OVERLAP: Final = timedelta(hours=24)
+"""Newer events may have come while an older one was lost."""
+LISTED: Final = timedelta(days=30)
+"""For how long Stripe lists events."""
+PAGE: Final = 100
+
+
+def backfill(run: Run) -> None:
+    """Record and process the events that Stripe lists and we never saw, oldest first."""
+    with transaction() as session:
+        since = _since(session)
+    missing: list[Document] = []
+    for page in _pages(run, "events", {"created": {"gte": int(since.timestamp())}}):
+        run.count("events_listed", len(page))
+        missing += _unknown(page)
+    for event in sorted(missing, key=lambda each: (each["created"], each["id"])):
+        if not run.has_time():
+            run.complete = False
+            return
+        done = inbox.process(inbox.record(event))
+        owed.settle_at_once(done.owed_refunds, done.owed_cancellations)
+        run.count("events_missed", 1)
+        run.count("events_failed", done.outcome is Outcome.FAILED)
+        run.processed += 1
+
+
+def _since(session: Session) -> datetime:
+    newest, now = session.execute(
+        select(func.max(StripeEvent.occurred_at), func.now().label("now"))
+    ).one()
+    return max(newest - OVERLAP, now - LISTED) if newest is not None else now - LISTED
+
+
+def _unknown(events: Sequence[Document]) -> list[Document]:
+    with transaction() as session:
+        known = set(
+            session.scalars(
+                select(StripeEvent.id).where(StripeEvent.id.in_([each["id"] for each in events]))
+            )
+        )
+    return [each for each in events if each["id"] not in known]
+
+
+def compare_subscriptions(run: Run) -> None:
+    """Hold every live subscription, theirs and ours, against the other side; what differs is
+    counted, logged, and repaired by Stripe's state.
+    """
+    seen: set[str] = set()
+    for page in _pages(run, "subscriptions", {}):
+        seen.update(each["id"] for each in page)
+        run.count("subscriptions_compared", len(page))
+        for told in _drifted(page):
+            _repair(run, told["id"])
+    if not run.complete:
+        return  # what was not listed yet is not missing
+    for stripe_id in _live_but_not(seen):
+        if not run.has_time():
+            run.complete = False
+            return
+        _repair(run, stripe_id)
+
+
+def _drifted(page: Sequence[Document]) -> list[Document]:
+    """Those that our customers have and of which our rows say something else, or nothing."""
+    with transaction() as session:
+        ours = set(
+            session.scalars(
+                select(Customer.stripe_customer_id).where(
+                    Customer.stripe_customer_id.in_([id_of(each["customer"]) for each in page])
+                )
+            )
+        )
+        rows = {
+            row.stripe_subscription_id: row
+            for row in session.scalars(
+                select(Subscription).where(
+                    Subscription.stripe_subscription_id.in_([each["id"] for each in page])
+                )
+            )
+        }
+        return [
+            each
+            for each in page
+            if id_of(each["customer"]) in ours and _differs(session, rows.get(each["id"]), each)
+        ]
+
+
+def _differs(session: Session, row: Subscription | None, told: Document) -> bool:
+    if row is None:
+        return True
+    if row.ended_at is not None:
+        return True  # it lives there
+    try:
+        return differs(session, row, told)
+    except Unexplained:
+        return True
+
+
+def _live_but_not(seen: set[str]) -> list[str]:
+    with transaction() as session:
+        ours = session.scalars(
+            select(Subscription.stripe_subscription_id).where(
+                Subscription.status.in_(LIVE_STATUSES)
+            )
+        )
+        return [each for each in ours if each not in seen]
+
+
+def _repair(run: Run, stripe_id: str) -> None:
+    """Take Stripe's state of a subscription over as it is at this moment."""
+
+    def apply(session: Session, truth: Truth) -> Work | None:
+        told = truth.get(SUBSCRIPTION, stripe_id)
+        if told is None:
+            return None
+        customer = session.scalars(
+            select(Customer)
+            .where(Customer.stripe_customer_id == id_of(told["customer"]))
+            .with_for_update()
+        ).one_or_none()
+        if customer is None:
+            return None
+        work = Work(session, customer, truth)
+        apply_answer(work, told)
+        return work
+
+    try:
+        work = with_truth(apply)
+    except Unexplained as error:
+        get_logger().warning(
+            "subscription differs from stripe's",
+            extra={"stripe_subscription_id": stripe_id, "reason": str(error)},
+        )
+        run.count("unexplained", 1)
+        return
+    get_logger().warning(
+        "subscription differed from stripe's", extra={"stripe_subscription_id": stripe_id}
+    )
+    run.count("drifted", 1)
+    if work is not None:
+        owed.settle_at_once(work.owed_refunds, work.owed_cancellations)
+
+
+def _pages(run: Run, kind: str, given: dict[str, Any]) -> Iterator[list[Document]]:
+    """The pages of a list of Stripe's, newest first; `run.complete` says whether all were read."""
+    run.complete = False
+    after: str | None = None
+    while run.has_time():
+        params = {**given, "limit": PAGE, **({"starting_after": after} if after else {})}
+        answer = call(lambda stripe, params=params: getattr(stripe.v1, kind).list(params))  # type: ignore[misc]
+        document = answer.to_dict()
+        page: list[Document] = document["data"]
+        run.batches += 1
+        if page:
+            yield page
+            after = page[-1]["id"]
+        if not page or not document["has_more"]:
+            run.complete = True
+            return
