@@ -21,9 +21,8 @@ OPEN_SECONDS = HOUR
 def page(pages: Pages, form: dict[str, str] | None, key: str) -> Response:
     """GET shows the portal, POST changes something."""
     account = pages.standin.account
-    address = account.url(f"/p/session/{key}")
     session = next(
-        (each for each in account.store.all("billing_portal.session") if each["url"] == address),
+        (each for each in account.store.all("billing_portal.session") if each["~key"] == key),
         None,
     )
     if session is None or session["created"] + OPEN_SECONDS < account.wall_clock():

@@ -13,6 +13,7 @@ from local.stripe.objects import (
     cards,
     catalogue,
     changes,
+    charges,
     checkout,
     clocks,
     collection,
@@ -21,6 +22,7 @@ from local.stripe.objects import (
     customers,
     invoices,
     payments,
+    previews,
     refunds,
     subscriptions,
 )
@@ -220,7 +222,7 @@ ROUTES: list[Route] = [
     _route(
         "POST",
         "/v1/invoices/create_preview",
-        changes.preview,
+        previews.preview,
         "customer subscription subscription_details discounts",
     ),
     _route(
@@ -262,7 +264,7 @@ ROUTES: list[Route] = [
     *_resource(
         "charge",
         "/v1/charges",
-        update=(payments.update_charge, "description metadata"),
+        update=(charges.update, "description metadata"),
         narrow="created",
     ),
     *_resource(

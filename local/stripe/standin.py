@@ -78,6 +78,7 @@ class StandIn:
         self.account.told = self.delivery.enqueue
         self._api = Api(self.account, self.lock, api_key)
         self._looked = 0.0
+        self._forget_endpoints({each.url for each in endpoints})
         for endpoint in endpoints:
             self.add_endpoint(endpoint)
 
@@ -112,8 +113,16 @@ class StandIn:
             made = clocks.new_endpoint(
                 self.account, endpoint.url, list(endpoint.events), secret=endpoint.secret
             )
+            made["~given"] = True
             self._store.commit()
             return str(made["id"])
+
+    def _forget_endpoints(self, but: set[str]) -> None:
+        """Those of an earlier run, which may have had another port."""
+        with self.lock:
+            for known in self._store.all("webhook_endpoint"):
+                if known.get("~given") and known["url"] not in but:
+                    self._store.remove(known)
 
     @property
     def events(self) -> list[Doc]:
@@ -133,13 +142,16 @@ class StandIn:
             return None if found is None else shown(found)
 
     @staticmethod
-    def signed(event: Doc, secret: str, *, at: int | None = None) -> tuple[bytes, dict[str, str]]:
-        """The body and headers that an endpoint would get for an event."""
+    def signed(event: Doc, *secrets: str, at: int | None = None) -> tuple[bytes, dict[str, str]]:
+        """The body and headers that an endpoint would get for an event.
+
+        With two secrets it is signed with both, as while one is being replaced.
+        """
         body = webhooks.body_of(event)
         moment = int(time.time()) if at is None else at
         return body, {
             "Content-Type": "application/json; charset=utf-8",
-            "Stripe-Signature": webhooks.signature(body, secret, moment),
+            "Stripe-Signature": webhooks.signature(body, *secrets, at=moment),
         }
 
     def flush(self, timeout_seconds: float = FLUSH_SECONDS) -> bool:

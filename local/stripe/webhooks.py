@@ -27,10 +27,11 @@ def body_of(event: Doc) -> bytes:
     return json.dumps(shown(event), indent=2, ensure_ascii=False).encode()
 
 
-def signature(body: bytes, secret: str, at: int) -> str:
+def signature(body: bytes, *secrets: str, at: int) -> str:
     """The Stripe-Signature header."""
-    mac = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256)
-    return f"t={at},v1={mac.hexdigest()}"
+    signed = f"{at}.".encode() + body
+    macs = [hmac.new(each.encode(), signed, hashlib.sha256).hexdigest() for each in secrets]
+    return ",".join([f"t={at}", *(f"v1={mac}" for mac in macs)])
 
 
 def send(url: str, body: bytes, headers: dict[str, str]) -> int:
@@ -172,7 +173,7 @@ class Delivery:
             "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
             "Accept": "*/*; q=0.5, application/xml",
             "Cache-Control": "no-cache",
-            "Stripe-Signature": signature(body, endpoint["secret"], at),
+            "Stripe-Signature": signature(body, endpoint["secret"], at=at),
         }
         said: int | str
         try:

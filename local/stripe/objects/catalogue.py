@@ -36,6 +36,7 @@ def create_product(account: Account, params: Params) -> Doc:
         "shippable": None,
         "statement_descriptor": params.text("statement_descriptor"),
         "tax_code": None,
+        "tax_details": None,
         "type": "service",
         "unit_label": params.text("unit_label"),
         "updated": now,

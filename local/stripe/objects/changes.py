@@ -19,6 +19,7 @@ from local.stripe.objects import (
     prorations,
     subscriptions,
 )
+from local.stripe.objects.lines import Line
 from local.stripe.objects.prorations import Change, Wanted
 from local.stripe.state import Doc
 
@@ -35,7 +36,7 @@ def update(account: Account, params: Params, identifier: str) -> Doc:
         account.store.changed(subscription)
         return subscription
     customer = account.need("customer", subscription["customer"], "customer")
-    change = _planned(account, params, subscription, "items")
+    change = planned(account, params, subscription, "items")
     if change is not None and params.text("payment_behavior") == "error_if_incomplete":
         _must_be_payable(account, subscription, customer, change)
     invoice = None
@@ -116,7 +117,7 @@ def _cancel_at(subscription: Doc, moment: int | None, now: int) -> None:
     subscription["cancellation_details"]["reason"] = "cancellation_requested" if moment else None
 
 
-def _planned(account: Account, params: Params, subscription: Doc, name: str) -> Change | None:
+def planned(account: Account, params: Params, subscription: Doc, name: str) -> Change | None:
     if name not in params:
         return None
     now = account.now(subscription)
@@ -197,7 +198,7 @@ def _set_items(
     return names
 
 
-def _keep_pending(account: Account, subscription: Doc, line: invoices.Line) -> Doc:
+def _keep_pending(account: Account, subscription: Doc, line: Line) -> Doc:
     identifier = account.new_id("ii")
     kept = asdict(replace(line, invoice_item=identifier))
     kept["price"] = line.price["id"]
@@ -232,7 +233,7 @@ def _keep_pending(account: Account, subscription: Doc, line: invoices.Line) -> D
             "period": {"end": line.end, "start": line.start},
             "pricing": pricing,
             "proration": True,
-            "proration_details": {"discount_amounts": []},
+            "proration_details": {"credited_items": None, "discount_amounts": []},
             "quantity": line.quantity,
             "quantity_decimal": str(line.quantity),
             "tax_rates": [],
@@ -257,96 +258,6 @@ def _move_trial(account: Account, params: Params, subscription: Doc) -> Doc | No
     if subscription["status"] != "trialing":
         return None
     return renewals.end_trial(account, subscription, now, reason="subscription_update")
-
-
-def preview(account: Account, params: Params) -> Doc:
-    """POST /v1/invoices/create_preview: what a change, or the next period, would ask for."""
-    details = params.nested("subscription_details")
-    if "subscription" not in params:
-        return _preview_new(account, params, details)
-    subscription = account.named("subscription", params, "subscription")
-    customer = account.need("customer", subscription["customer"], "customer")
-    change = _planned(account, details, subscription, "items")
-    pending = subscriptions.pending_lines(account, subscription)
-    now = account.now(customer)
-    if change is not None and change.invoiced_now:
-        return invoices.draft(
-            account,
-            customer,
-            [*pending, *change.lines],
-            currency=subscription["currency"],
-            reason="upcoming",
-            subscription=subscription,
-            discounts=_discounts(account, params, subscription, now),
-            preview=True,
-            proration_date=change.date,
-        )
-    ends = subscription["cancel_at"] is not None or not lifecycle.lives(subscription)
-    start, end = lifecycle.period_of(subscription)
-    if ends and not pending and (change is None or not change.lines):
-        raise ApiError(
-            f"No upcoming invoices for customer: {customer['id']}",
-            status=404,
-            code="invoice_upcoming_none",
-        )
-    wanted = change.wanted if change is not None else prorations.current(account, subscription)
-    shape = next(each.price["recurring"] for each in wanted if each.price)
-    anchor = subscription["billing_cycle_anchor"]
-    follows = (end, money.period_end(anchor, shape["interval"], shape["interval_count"], end))
-    whole = [] if ends else prorations.full_lines(account, wanted, follows)
-    return invoices.draft(
-        account,
-        customer,
-        [*pending, *(change.lines if change else []), *whole],
-        currency=subscription["currency"],
-        reason="upcoming",
-        subscription=subscription,
-        period=(start, end),
-        discounts=_discounts(account, params, subscription, end),
-        preview=True,
-        proration_date=change.date if change else None,
-    )
-
-
-def _discounts(account: Account, params: Params, subscription: Doc, at: int) -> list[Doc]:
-    if "discounts" in params:
-        return _imagined(account, params, subscription["customer"], subscription["currency"])
-    return prorations.working_discounts(account, subscription, at)
-
-
-def _imagined(account: Account, params: Params, customer: str, currency: str) -> list[Doc]:
-    imagined = []
-    for each in params.many("discounts"):
-        coupon, _ = coupons.chosen(account, each, customer=customer, amount=0, currency=currency)
-        imagined.append({"id": account.new_id("di"), "~coupon": coupon})
-    return imagined
-
-
-def _preview_new(account: Account, params: Params, details: Params) -> Doc:
-    customer = account.named("customer", params, "customer")
-    wanted = [
-        Wanted(f"si_{at}", catalogue.chosen_price(account, each), each.integer("quantity") or 1)
-        for at, each in enumerate(details.many("items"))
-    ]
-    if not wanted or wanted[0].price is None:
-        raise ApiError(
-            "Pass a subscription, or subscription_details[items].",
-            code="parameter_missing",
-            param="subscription",
-        )
-    now = account.now(customer)
-    shape, currency = wanted[0].price["recurring"], wanted[0].price["currency"]
-    period = (now, money.after_intervals(now, shape["interval"], shape["interval_count"]))
-    return invoices.draft(
-        account,
-        customer,
-        prorations.full_lines(account, wanted, period),
-        currency=currency,
-        reason="upcoming",
-        period=period,
-        discounts=_imagined(account, params, customer["id"], currency),
-        preview=True,
-    )
 
 
 def cancel(account: Account, params: Params, identifier: str) -> Doc:
@@ -398,7 +309,7 @@ def pause(account: Account, params: Params, identifier: str) -> Doc:
 
 def become_paused(account: Account, subscription: Doc, why: str) -> None:
     """Stop billing until it is resumed."""
-    with account.changing(subscription, "customer.subscription.paused"):
+    with account.changing(subscription, "customer.subscription.updated"):
         subscription["status"] = "paused"
         subscription["status_details"] = {
             "paused": {
@@ -407,6 +318,7 @@ def become_paused(account: Account, subscription: Doc, why: str) -> None:
                 "type": "subscription",
             }
         }
+    account.emit("customer.subscription.paused", subscription)
 
 
 def resume(account: Account, params: Params, identifier: str) -> Doc:
@@ -419,7 +331,7 @@ def resume(account: Account, params: Params, identifier: str) -> Doc:
     now = account.now(customer)
     shape = lifecycle.items_of(subscription)[0]["price"]["recurring"]
     period = (now, money.after_intervals(now, shape["interval"], shape["interval_count"]))
-    with account.changing(subscription, "customer.subscription.resumed"):
+    with account.changing(subscription, "customer.subscription.updated"):
         subscription["status"] = "active"
         subscription.pop("status_details", None)
         subscription["billing_cycle_anchor"] = now
@@ -427,6 +339,7 @@ def resume(account: Account, params: Params, identifier: str) -> Doc:
         invoice = subscriptions.bill(
             account, subscription, reason="subscription_cycle", period=period
         )
+    account.emit("customer.subscription.resumed", subscription)
     invoices.finalize(account, invoice)
     if invoice["status"] == "open":
         collection.collect(account, invoice, method, off_session=True)

@@ -18,6 +18,7 @@ from local.stripe.objects import (
     payments,
     subscriptions,
 )
+from local.stripe.objects.lines import Line
 from local.stripe.state import Doc
 
 CARD, SEPA = "card", "sepa_debit"
@@ -42,6 +43,11 @@ def submit(account: Account, session: Doc, buyer: Buyer) -> str:
     """
     if session["status"] != "open":
         raise ApiError(f"This checkout is {session['status']} already.")
+    for coupon, promotion in _chosen(account, session):
+        coupons.check(account, coupon, currency=session["currency"])
+        if promotion is not None:
+            customer, amount = session["customer"], session["amount_subtotal"]
+            coupons.check_code(account, promotion, customer=customer, amount=amount)
     email = buyer.email or (session["customer_details"] or {}).get("email")
     if not email or "@" not in email:
         raise ApiError("Your email is incomplete.", param="email")
@@ -211,6 +217,7 @@ def _subscribe(
         return
     intent = _intent(account, session)
     _give(account, intent, customer)
+    intent["amount"] = invoice["amount_remaining"]  # less what the customer's balance pays
     invoices.link_payment(account, invoice, intent)
     collection.collect(
         account, invoice, method, off_session=False, intent=intent, authenticated=authenticated
@@ -272,10 +279,10 @@ def _sell(
         collection.follow(account, invoice, intent)
 
 
-def _line(account: Account, item: Doc, now: int) -> invoices.Line:
+def _line(account: Account, item: Doc, now: int) -> Line:
     price = account.need("price", item["price"], "price")
     product = account.store.find("product", price["product"]) or {"name": price["product"]}
-    return invoices.Line(
+    return Line(
         amount=price["unit_amount"] * item["quantity"],
         description=str(product["name"]),
         price=price,

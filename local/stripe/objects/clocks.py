@@ -137,5 +137,6 @@ def create_portal(account: Account, params: Params) -> Doc:
             "on_behalf_of": None,
             "return_url": params.text("return_url"),
             "url": account.url(f"/p/session/test_{key}"),
+            "~key": f"test_{key}",
         }
     )

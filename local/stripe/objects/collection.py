@@ -102,11 +102,11 @@ def _failed(
     )
     account.store.changed(invoice)
     account.emit("invoice.payment_failed", invoice)
-    if subscription is None or not renewal or not lifecycle.lives(subscription):
+    if subscription is None or not lifecycle.lives(subscription):
         return
     if subscription["status"] in {"active", "trialing"}:
         _set(account, subscription, "past_due")
-    if again or subscription["status"] != "past_due":
+    if again or not renewal or subscription["status"] != "past_due":
         return
     if account.switches.after_last_retry == "cancel":
         lifecycle.end(account, subscription, reason="payment_failed")

@@ -3,42 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from local.stripe import money
 from local.stripe.account import Account, listed
 from local.stripe.errors import ApiError, unsupported
 from local.stripe.form import Params
-from local.stripe.objects import coupons, customers, lifecycle, payments
+from local.stripe.objects import customers, lifecycle, payments
+from local.stripe.objects.lines import Line, reckon, row, with_balance
 from local.stripe.state import Doc
-
-
-@dataclass(frozen=True)
-class Line:
-    """What an invoice asks for, or gives back when the amount is below zero."""
-
-    amount: int
-    description: str
-    price: Doc
-    quantity: int
-    start: int
-    end: int
-    item: str | None = None
-    proration: bool = False
-    invoice_item: str | None = None
-    credited: tuple[str, str] | None = None
-    """The invoice and the line whose unused part a credit gives back."""
-
-
-def described(price: Doc, quantity: int, product: Doc) -> str:
-    """A line's text: "1 x PRO monthly (at 49.00 USD / month)"."""
-    cost = money.display(price["unit_amount"], price["currency"])
-    recurring = price["recurring"]
-    if not recurring:
-        return str(product["name"])
-    count = recurring["interval_count"]
-    every = recurring["interval"] if count == 1 else f"{count} {recurring['interval']}s"
-    return f"{quantity} × {product['name']} (at {cost} / {every})"  # noqa: RUF001 (as Stripe writes)
 
 
 def draft(
@@ -60,7 +31,7 @@ def draft(
     now = account.now(customer)
     identifier = account.new_id("upcoming_in" if preview else "in")
     start, end = period or (now, now)
-    rows = [_line(account, identifier, line, subscription, preview) for line in lines]
+    rows = [row(account, identifier, line, subscription, preview) for line in lines]
     invoice: Doc = {
         "id": identifier,
         "object": "invoice",
@@ -152,7 +123,7 @@ def draft(
         "total_taxes": [],
         "webhooks_delivered_at": None,
     }
-    _reckon(invoice, discounts)
+    reckon(invoice, discounts)
     if preview:
         invoice["amount_remaining"] = invoice["amount_due"]
         return invoice
@@ -172,95 +143,6 @@ def _parent(subscription: Doc | None, proration_date: int | None) -> Doc | None:
     return {"quote_details": None, "subscription_details": details, "type": "subscription_details"}
 
 
-def _line(
-    account: Account, invoice: str, line: Line, subscription: Doc | None, preview: bool
-) -> Doc:
-    credited = line.credited and {
-        "credited_items": {"invoice": line.credited[0], "invoice_line_items": [line.credited[1]]}
-    }
-    parent: Doc
-    if line.item is not None:
-        parent = {
-            "invoice_item_details": None,
-            "subscription_item_details": {
-                "invoice_item": line.invoice_item,
-                "proration": line.proration,
-                "proration_details": credited or {"credited_items": None},
-                "subscription": subscription["id"] if subscription else None,
-                "subscription_item": line.item,
-            },
-            "type": "subscription_item_details",
-        }
-    else:
-        parent = {
-            "invoice_item_details": {
-                "invoice_item": line.invoice_item or account.new_id("ii"),
-                "proration": line.proration,
-                "proration_details": {"credited_items": None},
-                "subscription": None,
-            },
-            "subscription_item_details": None,
-            "type": "invoice_item_details",
-        }
-    return {
-        "id": account.new_id("il_tmp" if preview else "il"),
-        "object": "line_item",
-        "amount": line.amount,
-        "currency": line.price["currency"],
-        "description": line.description,
-        "discount_amounts": [],
-        "discountable": not line.proration,
-        "discounts": [],
-        "invoice": invoice,
-        "livemode": False,
-        "metadata": {},
-        "parent": parent,
-        "period": {"end": line.end, "start": line.start},
-        "pretax_credit_amounts": [],
-        "pricing": {
-            "price_details": {"price": line.price["id"], "product": line.price["product"]},
-            "type": "price_details",
-            "unit_amount_decimal": line.price["unit_amount_decimal"],
-        },
-        "quantity": line.quantity,
-        "quantity_decimal": str(line.quantity),
-        "subtotal": line.amount,
-        "taxes": [],
-    }
-
-
-def _reckon(invoice: Doc, discounts: Sequence[Doc]) -> None:
-    rows = invoice["lines"]["data"]
-    left = [row["amount"] if row["discountable"] else 0 for row in rows]
-    for discount in discounts:
-        off = coupons.amounts_off(left, discount["~coupon"])
-        left = [was - less for was, less in zip(left, off, strict=True)]
-        for row, less in zip(rows, off, strict=True):
-            if less:
-                row["discount_amounts"].append({"amount": less, "discount": discount["id"]})
-        invoice["total_discount_amounts"].append({"amount": sum(off), "discount": discount["id"]})
-    for row in rows:
-        row["pretax_credit_amounts"] = _pretax(row["discount_amounts"])
-    invoice["total_pretax_credit_amounts"] = _pretax(invoice["total_discount_amounts"])
-    subtotal = sum(row["amount"] for row in rows)
-    total = subtotal - sum(each["amount"] for each in invoice["total_discount_amounts"])
-    invoice.update(
-        subtotal=subtotal, subtotal_excluding_tax=subtotal, total=total, total_excluding_tax=total
-    )
-    owed, _ = _with_balance(invoice)
-    invoice["amount_due"] = invoice["amount_remaining"] = owed
-
-
-def _pretax(amounts: list[Doc]) -> list[Doc]:
-    return [{**each, "type": "discount"} for each in amounts]
-
-
-def _with_balance(invoice: Doc) -> tuple[int, int]:
-    """What is asked for, and the customer's balance afterwards (below zero: we owe it)."""
-    owed = invoice["total"] + invoice["starting_balance"]
-    return (owed, 0) if owed >= 0 else (0, owed)
-
-
 def finalize(account: Account, invoice: Doc) -> None:
     """Give it a number and make it due; one that asks for nothing is paid thereby."""
     if invoice["status"] != "draft":
@@ -268,7 +150,7 @@ def finalize(account: Account, invoice: Doc) -> None:
     customer = account.need("customer", invoice["customer"], "customer")
     now = account.now(invoice)
     invoice["starting_balance"] = customer["balance"]
-    owed, balance = _with_balance(invoice)
+    owed, balance = with_balance(invoice)
     number = f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04}"
     customer["next_invoice_sequence"] += 1
     account.store.changed(customer)

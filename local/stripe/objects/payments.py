@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from local.stripe.account import DAY, Account, currency_of
+from local.stripe.account import Account, currency_of
 from local.stripe.errors import ApiError, declined, unsupported
 from local.stripe.form import Params
-from local.stripe.objects import cards
-from local.stripe.state import Doc
+from local.stripe.objects import cards, charges
+from local.stripe.state import Doc, shown
 
 AUTHENTICATION_FAILED = (
     "We are unable to authenticate your payment method. Please choose a different payment method "
@@ -33,6 +33,7 @@ def new_intent(
         {
             "id": identifier,
             "object": "payment_intent",
+            "allowed_payment_method_types": None,
             "amount": amount,
             "amount_capturable": 0,
             "amount_details": {"tip": {}},
@@ -54,14 +55,23 @@ def new_intent(
             "last_payment_error": None,
             "latest_charge": None,
             "livemode": False,
+            "managed_payments": None,
             "metadata": metadata or {},
             "next_action": None,
             "on_behalf_of": None,
             "payment_details": {"customer_reference": None, "order_reference": invoice},
             "payment_method": None,
             "payment_method_configuration_details": None,
-            "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
+            "payment_method_options": {
+                "card": {
+                    "installments": None,
+                    "mandate_options": None,
+                    "network": None,
+                    "request_three_d_secure": "automatic",
+                }
+            },
             "payment_method_types": ["card", "sepa_debit"],
+            "payment_record": None,
             "processing": None,
             "receipt_email": receipt_email,
             "review": None,
@@ -141,7 +151,7 @@ def refuse_authentication(account: Account, intent: Doc) -> None:
 
 
 def _begin(account: Account, intent: Doc, method: Doc) -> None:
-    charge = _charge(account, intent, method, "pending")
+    charge = charges.new(account, intent, method, "pending")
     intent["status"] = "processing"
     intent["latest_charge"] = charge["id"]
     account.store.changed(intent)
@@ -150,7 +160,7 @@ def _begin(account: Account, intent: Doc, method: Doc) -> None:
 
 
 def _succeed(account: Account, intent: Doc, method: Doc) -> None:
-    charge = _charge(account, intent, method, "succeeded")
+    charge = charges.new(account, intent, method, "succeeded")
     _received(account, intent, charge)
 
 
@@ -168,7 +178,7 @@ def settle(account: Account, intent: Doc, *, succeeded: bool) -> None:
     charge = account.need("charge", intent["latest_charge"])
     method = account.need("payment_method", intent["payment_method"])
     if succeeded:
-        charge.update(status="succeeded", paid=True, outcome=_outcome(None))
+        charge.update(status="succeeded", paid=True, outcome=charges.outcome(None))
         account.store.changed(charge)
         _received(account, intent, charge)
         return
@@ -185,16 +195,14 @@ def _fail(
     message: str,
     pending: Doc | None = None,
 ) -> None:
-    charge = pending or _charge(account, intent, method, "failed")
+    charge = pending or charges.new(account, intent, method, "failed")
     charge.update(
         status="failed",
         failure_code=code,
         failure_message=message,
-        outcome=_outcome(decline_code or code),
+        outcome=charges.outcome(decline_code or code),
     )
     account.store.changed(charge)
-    from local.stripe.state import shown
-
     error = {
         "charge": charge["id"],
         "code": code,
@@ -214,107 +222,9 @@ def _fail(
     account.emit("payment_intent.payment_failed", intent)
 
 
-def _outcome(reason: str | None) -> Doc:
-    fine = reason is None
-    return {
-        "advice_code": None if fine else "try_again_later",
-        "network_advice_code": None,
-        "network_decline_code": None if fine else "05",
-        "network_status": "approved_by_network" if fine else "declined_by_network",
-        "reason": reason,
-        "risk_level": "normal",
-        "risk_score": 12,
-        "seller_message": "Payment complete."
-        if fine
-        else "The bank did not return any further details with this decline.",
-        "type": "authorized" if fine else "issuer_declined",
-    }
-
-
-def _details(method: Doc) -> Doc:
-    if method["type"] == "sepa_debit":
-        own = {k: v for k, v in method["sepa_debit"].items() if k != "generated_from"}
-        return {"sepa_debit": {**own, "mandate": None}, "type": "sepa_debit"}
-    card = method["card"]
-    same = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding")
-    return {
-        "card": {
-            **{name: card[name] for name in same},
-            "authorization_code": "123456",
-            "extended_authorization": {"status": "disabled"},
-            "incremental_authorization": {"status": "unavailable"},
-            "installments": None,
-            "last4": card["last4"],
-            "mandate": None,
-            "multicapture": {"status": "unavailable"},
-            "network": card["brand"],
-            "network_token": {"used": False},
-            "network_transaction_id": "000000000000000",
-            "regulated_status": "unregulated",
-            "three_d_secure": None,
-            "wallet": None,
-        },
-        "type": "card",
-    }
-
-
-def _charge(account: Account, intent: Doc, method: Doc, status: str) -> Doc:
-    paid = status == "succeeded"
-    identifier = account.new_id("ch")
-    return account.add(
-        {
-            "id": identifier,
-            "object": "charge",
-            "amount": intent["amount"],
-            "amount_captured": intent["amount"] if status != "failed" else 0,
-            "amount_refunded": 0,
-            "application": None,
-            "application_fee": None,
-            "application_fee_amount": None,
-            "balance_transaction": None,
-            "billing_details": method["billing_details"],
-            "calculated_statement_descriptor": "STUDYPACK",
-            "captured": status != "failed",
-            "created": account.now(intent),
-            "currency": intent["currency"],
-            "customer": intent["customer"],
-            "description": intent["description"],
-            "disputed": False,
-            "failure_balance_transaction": None,
-            "failure_code": None,
-            "failure_message": None,
-            "fraud_details": {},
-            "livemode": False,
-            "metadata": dict(intent["metadata"]),
-            "on_behalf_of": None,
-            "outcome": _outcome(None) if status != "failed" else None,
-            "paid": paid,
-            "payment_intent": intent["id"],
-            "payment_method": method["id"],
-            "payment_method_details": _details(method),
-            "radar_options": {},
-            "receipt_email": intent["receipt_email"],
-            "receipt_number": None,
-            "receipt_url": account.url(f"/receipts/{identifier}"),
-            "refunded": False,
-            "review": None,
-            "shipping": None,
-            "source": None,
-            "source_transfer": None,
-            "statement_descriptor": None,
-            "statement_descriptor_suffix": None,
-            "status": status,
-            "transfer_data": None,
-            "transfer_group": None,
-        }
-    )
-
-
 def error_of(intent: Doc) -> ApiError:
     """The refusal that a failed payment is answered with."""
     failure = intent["last_payment_error"]
-    from local.stripe.state import shown
-
     return declined(
         failure["code"],
         failure.get("decline_code"),
@@ -418,18 +328,3 @@ def update(account: Account, params: Params, identifier: str) -> Doc:
     intent["metadata"] = params.metadata(intent["metadata"])
     account.store.changed(intent)
     return intent
-
-
-def update_charge(account: Account, params: Params, identifier: str) -> Doc:
-    """POST /v1/charges/:id: description and metadata."""
-    charge = account.need("charge", identifier)
-    with account.changing(charge, "charge.updated"):
-        if "description" in params:
-            charge["description"] = params.text("description")
-        charge["metadata"] = params.metadata(charge["metadata"])
-    return charge
-
-
-def due_by(account: Account, about: Doc) -> int:
-    """When the evidence against a dispute has to be there."""
-    return account.now(about) + 9 * DAY

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 
 from local.stripe import money
 from local.stripe.account import Account
-from local.stripe.objects import coupons, invoices, lifecycle
-from local.stripe.objects.invoices import Line
+from local.stripe.objects import coupons, lifecycle
+from local.stripe.objects.lines import Line, described
 from local.stripe.state import Doc
 
 
@@ -98,9 +98,7 @@ def full_lines(account: Account, wanted: Sequence[Wanted], period: tuple[int, in
     return [
         Line(
             amount=each.price["unit_amount"] * each.quantity,
-            description=invoices.described(
-                each.price, each.quantity, _product(account, each.price)
-            ),
+            description=described(each.price, each.quantity, _product(account, each.price)),
             price=each.price,
             quantity=each.quantity,
             start=period[0],

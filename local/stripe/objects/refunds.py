@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from local.stripe import money
-from local.stripe.account import Account
+from local.stripe.account import DAY, Account
 from local.stripe.errors import ApiError
 from local.stripe.form import Params
-from local.stripe.objects import payments
 from local.stripe.state import Doc
 
 REASONS = ("duplicate", "fraudulent", "requested_by_customer")
+EVIDENCE_DAYS = 9
 EVIDENCE = (
     "access_activity_log",
     "billing_address",
@@ -170,13 +170,14 @@ def open_dispute(account: Account, charge: Doc, *, reason: str = "fraudulent") -
         "enhanced_eligibility_types": [],
         "evidence": {**dict.fromkeys(EVIDENCE), "enhanced_evidence": {}},
         "evidence_details": {
-            "due_by": payments.due_by(account, charge),
+            "due_by": account.now(charge) + EVIDENCE_DAYS * DAY,
             "enhanced_eligibility": {},
             "has_evidence": False,
             "past_due": False,
             "submission_count": 0,
             "submission_method": "not_submitted",
         },
+        "intended_submission_method": None,
         "is_charge_refundable": False,
         "livemode": False,
         "metadata": {},

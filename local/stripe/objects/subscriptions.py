@@ -18,6 +18,7 @@ from local.stripe.objects import (
     payments,
     prorations,
 )
+from local.stripe.objects.lines import Line
 from local.stripe.objects.prorations import Wanted
 from local.stripe.state import Doc
 
@@ -69,6 +70,7 @@ def begin(
         "cancellation_details": {
             "comment": None,
             "feedback": None,
+            "feedback_option": None,
             "reason": "cancellation_requested" if cancel_at_period_end else None,
         },
         "collection_method": "charge_automatically",
@@ -83,10 +85,17 @@ def begin(
         "description": description,
         "discounts": [],
         "ended_at": None,
-        "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
+        "invoice_settings": {
+            "account_tax_ids": None,
+            "custom_fields": None,
+            "description": None,
+            "footer": None,
+            "issuer": {"type": "self"},
+        },
         "items": listed(f"/v1/subscription_items?subscription={identifier}", rows),
         "latest_invoice": None,
         "livemode": False,
+        "managed_payments": None,
         "metadata": metadata or {},
         "next_pending_invoice_item_invoice": None,
         "on_behalf_of": None,
@@ -105,7 +114,12 @@ def begin(
         "test_clock": customer["test_clock"],
         "transfer_data": None,
         "trial_end": trial_end,
-        "trial_settings": {"end_behavior": {"missing_payment_method": missing_method}},
+        "trial_settings": {
+            "end_behavior": {
+                "billing_cycle_anchor": None,
+                "missing_payment_method": missing_method,
+            }
+        },
         "trial_start": now if trial_end else None,
     }
     account.store.add(subscription)
@@ -163,11 +177,11 @@ def new_item(
     return {
         "id": account.new_id("si", 14),
         "object": "subscription_item",
-        "billed_until": None,
         "billing_thresholds": None,
         "created": start,
         "current_period_end": end,
         "current_period_start": start,
+        "current_trial": None,
         "discounts": [],
         "metadata": {},
         "plan": catalogue.plan_of(price),
@@ -185,7 +199,7 @@ def bill(
     reason: str,
     period: tuple[int, int],
     free: bool = False,
-    lines: Sequence[invoices.Line] | None = None,
+    lines: Sequence[Line] | None = None,
     proration_date: int | None = None,
 ) -> Doc:
     """A draft for a period of all items (or for the given lines) and what was pending."""
@@ -219,7 +233,7 @@ def bill(
     return invoice
 
 
-def _free(line: invoices.Line) -> invoices.Line:
+def _free(line: Line) -> Line:
     from dataclasses import replace
 
     return replace(line, amount=0, description=f"Trial period for {line.description}")
@@ -230,10 +244,10 @@ def _rows(invoice: Doc) -> list[Doc]:
     return rows
 
 
-def pending_lines(account: Account, subscription: Doc) -> list[invoices.Line]:
+def pending_lines(account: Account, subscription: Doc) -> list[Line]:
     """Prorations that wait for the next invoice."""
     return [
-        invoices.Line(**{**each["~line"], "price": account.need("price", each["~line"]["price"])})
+        Line(**{**each["~line"], "price": account.need("price", each["~line"]["price"])})
         for each in account.store.all("invoiceitem")
         if each["invoice"] is None
         and each["parent"]["subscription_details"]["subscription"] == subscription["id"]

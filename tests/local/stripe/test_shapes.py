@@ -6,9 +6,11 @@ import ast
 import functools
 import importlib
 import inspect
+import json
 import types
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,6 +190,41 @@ def differences(kind: type | None, value: Any, path: str) -> Iterator[str]:
         yield from differences(inner, value[name], place)
 
 
+SHAPES: dict[str, dict[str, str]] = json.loads(
+    (Path(__file__).parent / "shapes.json").read_text(encoding="utf-8")
+)
+"""What Stripe's TypeScript declarations say: see shapes_from_npm.py."""
+
+
+def gaps(value: Any, shape: str, path: str) -> Iterator[str]:
+    """What Stripe would have sent and the stand-in did not, and words that Stripe doesn't know."""
+    if isinstance(value, list):
+        for each in value:
+            yield from gaps(each, shape, path)
+        return
+    if not isinstance(value, dict):
+        return
+    if value.get("object") == "list":
+        yield from gaps(value["data"], shape, path)
+        return
+    named = value.get("object")
+    if isinstance(named, str) and named in SHAPES:
+        shape = path = named
+    for name, said in SHAPES.get(shape, {}).items():
+        place, below = f"{path}.{name}", said.lstrip("?-")
+        if name not in value:
+            if not said.startswith("?"):
+                yield f"{place} is missing"
+            continue
+        found = value[name]
+        if found is None and "-" not in said[:2]:
+            yield f"{place} is null and may not be"
+        words = below.split("|") if below and ":" not in below else []
+        if words and isinstance(found, str) and found not in words:
+            yield f"{place} is {found}, not one of {below}"
+        yield from gaps(found, below, place)
+
+
 @pytest.fixture
 def whole(local: Local) -> Local:
     world(local)
@@ -201,6 +238,14 @@ def test_every_object_fits_the_types_of_the_sdk(whole: Local) -> None:
         assert documents, f"nothing of the kind {kind} was made"
         for document in documents:
             found.update(differences(None, document, kind))
+    assert not found, "\n".join(sorted(found))
+
+
+def test_every_object_has_what_stripe_always_sends(whole: Local) -> None:
+    found: set[str] = set()
+    for kind in KINDS:
+        for document in whole.standin.all(kind):
+            found.update(gaps(document, kind, kind))
     assert not found, "\n".join(sorted(found))
 
 
@@ -218,11 +263,19 @@ def test_what_is_asked_for_fits_too(whole: Local) -> None:
     assert not found, "\n".join(sorted(found))
 
 
+def test_a_preview_has_the_shape_of_an_invoice(local: Local) -> None:
+    subscription = local.subscribe(local.customer(), local.price())
+    preview = local.stripe.v1.invoices.create_preview({"subscription": subscription.id}).to_dict()
+    assert preview["object"] == "invoice"
+    assert not {*differences(None, preview, "preview"), *gaps(preview, "", "preview")}
+
+
 def test_an_events_object_is_of_the_kind_that_its_type_says(whole: Local) -> None:
     known = set(typing.get_args(typing.get_type_hints(stripe.Event)["type"]))
     for event in whole.standin.events:
         assert event["type"] in known
-        found = set(differences(None, event["data"]["object"], event["type"]))
+        about = event["data"]["object"]
+        found = {*differences(None, about, event["type"]), *gaps(about, "", event["type"])}
         assert not found, f"{event['type']}: {found}"
 
 
