@@ -87,7 +87,7 @@ class Databases:
         url = postgres.ensure_database(self.cluster, self.template)
         migrate.upgrade(url)
         with application(url):
-            seed.seed()
+            seed.seed(settings=seed.EVERYTHING_FREE)
         self._prepared = True
 
     @contextmanager

@@ -22,6 +22,7 @@ from local.content_files import (
 )
 from local.environment import is_here
 from studypack.accounts.passwords import hash_password
+from studypack.billing.features import Feature
 from studypack.core.business_settings import set_business_setting
 from studypack.core.config import get_settings
 from studypack.core.database import transaction
@@ -41,6 +42,9 @@ from studypack.questions.service import (
 
 Progress = Callable[[str], None]
 
+EVERYTHING_FREE: Mapping[str, Any] = {"free_plan_features": sorted(Feature)}
+"""Settings under which nobody meets the paywall: tests and benchmarks of other parts start so."""
+
 
 @dataclass(frozen=True)
 class Account:
@@ -54,6 +58,7 @@ class Account:
     note: str
     timezone: str = "UTC"
     time_factor: Decimal = Decimal(1)
+    access_override: bool = False
 
 
 def demo_accounts(root: Path = CONTENT) -> list[Account]:
@@ -71,8 +76,15 @@ def demo_accounts(root: Path = CONTENT) -> list[Account]:
     ]
 
 
-def seed(progress: Progress = lambda _line: None, *, root: Path = CONTENT) -> None:
+def seed(
+    progress: Progress = lambda _line: None,
+    *,
+    root: Path = CONTENT,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
     """Load settings, accounts and every course folder; each in its own transaction.
+
+    `settings` go before those of settings.yaml.
 
     Into a database elsewhere, or of a real stage, go courses only: the demo people's passwords are
     public, and its settings are its owner's. Raises Unprocessable naming file and item, before
@@ -80,10 +92,10 @@ def seed(progress: Progress = lambda _line: None, *, root: Path = CONTENT) -> No
     the database.
     """
     courses = read_courses(root)
-    settings = get_settings()
-    url = settings.database_url
-    if settings.stage in {"local", "test"} and url is not None and is_here(url):
-        _seed_demo(progress, root)
+    deployment = get_settings()
+    url = deployment.database_url
+    if deployment.stage in {"local", "test"} and url is not None and is_here(url):
+        _seed_demo(progress, root, settings or {})
     else:
         progress("courses only: the database is not this machine's own")
     for folder, content in courses.items():
@@ -92,11 +104,11 @@ def seed(progress: Progress = lambda _line: None, *, root: Path = CONTENT) -> No
         progress(f"{folder}: {report}")
 
 
-def _seed_demo(progress: Progress, root: Path) -> None:
+def _seed_demo(progress: Progress, root: Path, settings: Mapping[str, Any]) -> None:
     with transaction() as session:
-        settings = yaml.safe_load((root / "settings.yaml").read_text(encoding="utf-8"))
+        written = yaml.safe_load((root / "settings.yaml").read_text(encoding="utf-8"))
         present = set(session.scalars(select(Setting.key)))
-        for key, value in settings.items():
+        for key, value in {**written, **settings}.items():
             if key not in present:  # else each start would undo what was set since
                 set_business_setting(session, key, value)
     with transaction() as session:
@@ -177,7 +189,7 @@ def _account(session: Session, account: Account) -> bool:
         last_name=account.last_name,
         role=account.role,
         timezone=account.timezone,
-        access_override=account.role is Role.ADMIN,
+        access_override=account.access_override,
         email_verified_at=func.now(),
     )
     session.add(user)

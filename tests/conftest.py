@@ -89,7 +89,7 @@ def template_database(cluster: postgres.Cluster) -> str:
             url = postgres.ensure_database(cluster, name)
             migrate.upgrade(url)
             with _connected_to(url):
-                seed.seed()
+                seed.seed(settings=seed.EVERYTHING_FREE)
             done.write_text(str(cluster.pid), encoding="utf-8")
     return name
 

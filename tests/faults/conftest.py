@@ -164,7 +164,7 @@ def prepare(cluster: postgres.Cluster, name: str) -> str:
     url = postgres.ensure_database(cluster, name)
     migrate.upgrade(url)
     with environment.applied({"DATABASE_URL": url}):
-        seed.seed()
+        seed.seed(settings=seed.EVERYTHING_FREE)
     return url
 
 
