@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from pathlib import Path
 
 import httpx2
 import pytest
 import stripe
+from fastapi import FastAPI
 
-from local.stripe import StandIn
+from local import server
+from local.stripe import Endpoint, StandIn, application
 from local.stripe.api import Request
 from tests.local.stripe.conftest import NOON, Local
 
@@ -213,6 +216,44 @@ def test_the_same_seed_gives_the_same_ids() -> None:
         asked = Request("POST", "/v1/customers", "email=lea%40example.com", "sk_test_x", None)
         names.append(standin.answer(asked).document["id"])
     assert names[0] == names[1]
+
+
+def test_endpoints_of_an_earlier_run_are_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "stripe.sqlite"
+    for port in (8000, 8001):
+        endpoint = Endpoint(f"http://127.0.0.1:{port}/webhooks/stripe", "whsec_x")
+        standin = StandIn("http://localhost", path=path, endpoints=[endpoint])
+        assert [each["url"] for each in standin.all("webhook_endpoint")] == [endpoint.url]
+        standin.stop()
+
+
+def test_it_can_be_mounted_below_another_application(browser: httpx2.Client) -> None:
+    listener = socket.create_server((server.HOST, 0))
+    base = f"http://{server.HOST}:{listener.getsockname()[1]}"
+    standin = StandIn(f"{base}/_local/stripe", api_key="sk_test_x", seed="mounted")
+    app = FastAPI()
+    app.mount("/_local/stripe", application(standin))
+    client = stripe.StripeClient("sk_test_x", base_addresses={"api": f"{base}/_local/stripe"})
+    with server.serving(app, listener):
+        product = client.v1.products.create({"name": "Pack"})
+        price = client.v1.prices.create(
+            {"product": product.id, "unit_amount": 900, "currency": "eur"}
+        )
+        session = client.v1.checkout.sessions.create(
+            {
+                "mode": "payment",
+                "line_items": [{"price": price.id, "quantity": 1}],
+                "success_url": f"{base}/paid",
+            }
+        )
+        assert session.url == f"{base}/_local/stripe/c/pay/{session.id}"
+        assert "9.00 EUR" in browser.get(session.url).text
+        assert browser.get(f"{base}/_local/stripe/assets/pages.css").is_success
+        form = {"email": "lea@example.com", "method": "new", "number": "4000002500003155"}
+        asked = browser.post(session.url, data={**form, "expiry": "12/34", "cvc": "123"})
+        assert asked.headers["location"].startswith("/_local/stripe/3ds/pi_")
+        assert browser.get(f"{base}/_local/stripe/").is_success
+    client._requestor._client.close()
 
 
 def test_state_outlives_a_restart(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 import stripe
 
+from local.stripe import ApiError
 from tests.local.stripe.conftest import NOON, Local
 
 CARD = {"method": "new", "expiry": "12 / 34", "cvc": "123", "name": "Lea Brandt"}
@@ -122,6 +123,7 @@ def test_the_bank_asks_and_is_answered(local: Local, browser: httpx2.Client, mod
     assert "Complete" in browser.get(bank).text
     refused = browser.post(bank, data={"answer": "fail"})
     assert "unable to authenticate" in refused.text
+    assert f'action="/c/pay/{session.id}"' in refused.text
     assert local.stripe.v1.checkout.sessions.retrieve(session.id).status == "open"
     bank = f"{local.url}{pay(browser, session.url, AUTHENTICATE).headers['location']}"
     done = browser.post(bank, data={"answer": "complete"})
@@ -154,6 +156,38 @@ def test_a_delayed_payment_that_comes_back_is_told(local: Local) -> None:
     local.standin.settle(intent, succeeded=False)
     assert local.types()[-1] == "checkout.session.async_payment_failed"
     assert local.stripe.v1.checkout.sessions.retrieve(session.id).payment_status == "unpaid"
+
+
+def test_a_delayed_first_payment_that_comes_back_leaves_the_subscription_past_due(
+    local: Local,
+) -> None:
+    session = local.session(local.price(), "subscription")
+    local.standin.pay(session.id, kind="sepa_debit")
+    done = local.stripe.v1.checkout.sessions.retrieve(session.id, {"expand": ["subscription"]})
+    assert isinstance(done.subscription, stripe.Subscription)
+    assert (done.payment_status, done.subscription.status) == ("unpaid", "active")
+    local.standin.settle(local.standin.all("payment_intent")[0]["id"], succeeded=False)
+    assert local.stripe.v1.subscriptions.retrieve(done.subscription.id).status == "past_due"
+    assert "invoice.payment_failed" in local.types()
+
+
+def test_what_the_customer_has_to_its_credit_is_used_first(local: Local) -> None:
+    customer = local.customer(clock=True)
+    first = local.subscribe(customer, local.price(9900))
+    local.stripe.v1.subscriptions.cancel(first.id, {"prorate": True, "invoice_now": True})
+    session = local.session(local.price(12000), "subscription", customer=customer)
+    local.standin.pay(session.id)
+    assert local.standin.all("charge")[-1]["amount"] == 12000 - 9900
+    assert local.stripe.v1.customers.retrieve(customer).balance == 0
+
+
+def test_a_code_for_one_use_is_used_once(local: Local) -> None:
+    coupon = local.stripe.v1.coupons.create({"percent_off": 50, "max_redemptions": 1})
+    price = local.price(2900, None)
+    sessions = [local.session(price, discounts=[{"coupon": coupon.id}]) for _ in range(2)]
+    local.standin.pay(sessions[0].id)
+    with pytest.raises(ApiError, match="no longer valid"):
+        local.standin.pay(sessions[1].id)
 
 
 def test_a_promotion_code_is_typed_on_the_page(local: Local, browser: httpx2.Client) -> None:

@@ -148,6 +148,12 @@ def test_a_test_signs_an_event_itself(local: Local) -> None:
     assert event.type == "customer.created"
     with pytest.raises(stripe.SignatureVerificationError):
         stripe.Webhook.construct_event(body, signature, "whsec_other", api_key="sk_test_x")
+    both, headers = local.standin.signed(local.standin.events[0], "whsec_other", SECRET)
+    assert headers["Stripe-Signature"].count("v1=") == 2
+    for secret in (SECRET, "whsec_other"):
+        stripe.Webhook.construct_event(
+            both, headers["Stripe-Signature"], secret, api_key="sk_test_x"
+        )
     old, headers = local.standin.signed(local.standin.events[0], SECRET, at=1_000)
     with pytest.raises(stripe.SignatureVerificationError, match="tolerance"):
         stripe.Webhook.construct_event(
