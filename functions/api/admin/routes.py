@@ -1,4 +1,4 @@
-"""The back office: support's view of accounts, the audit log."""
+"""The back office: support's view of accounts and their money, the price list, the audit log."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from api.admin import products, promotion_codes, refunds, stripe_events
 from api.admin.schemas import AccommodationIn, AccountOut, AccountPatch, AuditEntryOut, RoleIn
 from studypack.access.guards import AdminUser, SupportUser
 from studypack.admin import audit_log, users
 from studypack.core.http import DbSession, Page, Paging, page_of
 
 router = APIRouter(prefix="/api/admin", tags=["admin"])
+router.include_router(stripe_events.router)
 
 
 @router.get("/users")
@@ -96,3 +98,8 @@ def read_audit_log(
         session, paging, actor_id=actor_id, subject_id=subject_id, action=action
     )
     return page_of(found, paging, key=lambda entry: entry.id, out=AuditEntryOut.model_validate)
+
+
+router.include_router(products.router)
+router.include_router(promotion_codes.router)
+router.include_router(refunds.router)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from stripe.params import CouponCreateParams, PromotionCodeCreateParams
 
 CODE_ID: Final = "studypack_promotion_code_id"
+_LONGEST: Final = timedelta(days=5 * 365)
 _DURATIONS: Final = {
     DiscountDuration.ONCE: "once",
     DiscountDuration.REPEATING: "repeating",
@@ -188,6 +189,8 @@ def _check(spec: CodeSpec, *, now: datetime) -> None:
         raise Unprocessable.field("duration_months", "REPEATING lasts for so many months.")
     if spec.expires_at is not None and spec.expires_at <= now:
         raise Unprocessable.field("expires_at", "This time is over.")
+    if spec.expires_at is not None and spec.expires_at > now + _LONGEST:
+        raise Unprocessable.field("expires_at", "Five years is the longest.")
 
 
 def _reserve(session: Session, spec: CodeSpec, created_by: UUID) -> PromotionCode:
