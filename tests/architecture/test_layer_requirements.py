@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -46,8 +47,13 @@ def imported(path: Path) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
+@lru_cache(maxsize=1)
+def _owners() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
 def missing(path: Path, available: set[str]) -> set[str]:
-    owners = packages_distributions()
+    owners = _owners()
     foreign = set(imported(path)) - sys.stdlib_module_names - OURS - RUNTIME
     return {
         name
