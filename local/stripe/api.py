@@ -13,7 +13,7 @@ from local.stripe import expand, form
 from local.stripe.account import DAY, Account
 from local.stripe.errors import ApiError
 from local.stripe.form import Params
-from local.stripe.routes import ROUTES, Route
+from local.stripe.routes import ROUTES, Route, Takes
 from local.stripe.state import Doc, shown
 
 _log = logging.getLogger(__name__)
@@ -207,14 +207,26 @@ def _route_of(request: Request) -> tuple[Route, tuple[str, ...]]:
 
 
 def _refuse_unknown(params: Params, route: Route) -> None:
-    unknown = [name for name in params.values if name not in route.takes and name != "expand"]
-    if unknown:
-        raise ApiError(
-            f"Received unknown parameter: {unknown[0]}. The stand-in takes here: "
-            f"{', '.join(sorted(route.takes)) or 'none'}.",
-            code="parameter_unknown",
-            param=unknown[0],
-        )
+    values = {name: value for name, value in params.values.items() if name != "expand"}
+    _refuse_below(values, route.takes, "")
+
+
+def _refuse_below(values: Any, takes: Takes, path: str) -> None:
+    if isinstance(values, list):
+        for at, each in enumerate(values):
+            _refuse_below(each, takes, f"{path}[{at}]")
+    if not isinstance(values, dict) or (path and not takes):
+        return
+    for name, value in values.items():
+        whole = f"{path}[{name}]" if path else name
+        if name not in takes:
+            raise ApiError(
+                f"Received unknown parameter: {whole}. The stand-in takes here: "
+                f"{', '.join(sorted(takes)) or 'none'}.",
+                code="parameter_unknown",
+                param=whole,
+            )
+        _refuse_below(value, takes[name], whole)
 
 
 def _hide_secrets(document: Doc, request: Request) -> None:

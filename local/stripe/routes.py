@@ -31,6 +31,10 @@ from local.stripe.state import Doc
 Handler = Callable[..., Any]
 
 
+class Takes(dict[str, "Takes"]):
+    """Parameters with those below them; what has none listed below takes any."""
+
+
 @dataclass(frozen=True)
 class Route:
     """A method and a path; `{}` in it is an id that goes to the handler."""
@@ -38,11 +42,24 @@ class Route:
     method: str
     path: str
     handler: Handler
-    takes: frozenset[str] = field(default_factory=frozenset)
+    takes: Takes = field(default_factory=Takes)
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+def _words(text: str) -> Takes:
+    """From "name items.price,quantity": what is taken, and what of it."""
+    takes = Takes()
+    for word in text.split():
+        *above, last = word.split(".")
+        node = takes
+        for name in above:
+            node = node.setdefault(name, Takes())
+        for name in last.split(","):
+            node.setdefault(name, Takes())
+    return takes
+
+
+def _below(name: str, words: str) -> str:
+    return " ".join(f"{name}.{word}" for word in words.split())
 
 
 def _route(method: str, path: str, handler: Handler, takes: str = "") -> Route:
@@ -122,19 +139,32 @@ def _resource(
     return made
 
 
+_ADDRESS = "address.city,country,line1,line2,postal_code,state"
 _PRODUCT = "active description images metadata name statement_descriptor unit_label url"
 _PRICE = "active lookup_key metadata nickname tax_behavior transfer_lookup_key"
-_CUSTOMER = (
-    "address business_name description email individual_name invoice_settings metadata name phone "
-    "preferred_locales tax_exempt"
+_AMOUNT = (
+    "currency unit_amount unit_amount_decimal metadata nickname tax_behavior "
+    "recurring.interval,interval_count,usage_type"
 )
+_PRICE_DATA = f"{_AMOUNT} product {_below('product_data', _PRODUCT)}"
+_LINE = f"price quantity {_below('price_data', _PRICE_DATA)}"
+_ITEM = f"id deleted {_LINE}"
+_DISCOUNTS = "discounts.coupon,promotion_code"
+_CANCELLATION = "cancellation_details.comment,feedback"
+_TRIAL_END = "trial_settings.end_behavior.missing_payment_method"
+_CUSTOMER = (
+    f"business_name description email individual_name metadata name phone {_ADDRESS} "
+    "preferred_locales tax_exempt invoice_settings.default_payment_method,footer"
+)
+_BILLING = _below("billing_details", f"email name phone {_ADDRESS}")
+_CHANGE = f"{_below('items', _ITEM)} proration_behavior proration_date"
 _TEST_CLOCK = "test_helpers.test_clock"
 
 ROUTES: list[Route] = [
     *_resource(
         "product",
         "/v1/products",
-        create=(catalogue.create_product, f"{_PRODUCT} id default_price_data"),
+        create=(catalogue.create_product, f"{_PRODUCT} id {_below('default_price_data', _AMOUNT)}"),
         update=(catalogue.update_product, f"{_PRODUCT} default_price"),
         delete=catalogue.delete_product,
         narrow="created ids",
@@ -144,13 +174,10 @@ ROUTES: list[Route] = [
         "/v1/prices",
         create=(
             catalogue.create_price,
-            (
-                f"{_PRICE} currency product product_data recurring unit_amount unit_amount_decimal "
-                "billing_scheme"
-            ),
+            f"{_PRICE} {_PRICE_DATA} billing_scheme",
         ),
         update=(catalogue.update_price, _PRICE),
-        narrow="created lookup_keys recurring",
+        narrow="created lookup_keys recurring.interval",
     ),
     _route(
         "GET",
@@ -166,7 +193,7 @@ ROUTES: list[Route] = [
     *_resource(
         "customer",
         "/v1/customers",
-        create=(customers.create, f"{_CUSTOMER} payment_method tax_id_data test_clock"),
+        create=(customers.create, f"{_CUSTOMER} payment_method tax_id_data.type,value test_clock"),
         update=(customers.update, _CUSTOMER),
         delete=customers.delete,
         narrow="created",
@@ -186,18 +213,25 @@ ROUTES: list[Route] = [
             checkout.create,
             (
                 "mode ui_mode success_url cancel_url customer customer_email customer_creation "
-                "line_items discounts allow_promotion_codes subscription_data payment_intent_data "
-                "client_reference_id metadata invoice_creation expires_at locale submit_type "
+                f"{_below('line_items', _LINE)} {_DISCOUNTS} allow_promotion_codes "
+                "subscription_data.metadata,description,trial_period_days,trial_end "
+                f"{_below('subscription_data', _TRIAL_END)} "
+                "payment_intent_data.metadata,description,receipt_email,setup_future_usage "
+                "client_reference_id metadata expires_at locale submit_type "
+                "invoice_creation.enabled "
+                "invoice_creation.invoice_data.description,footer,metadata "
                 "payment_method_collection billing_address_collection"
             ),
         ),
         update=(checkout.update, "metadata"),
         narrow="created",
     ),
-    _route("POST", "/v1/subscriptions/{}/pause", changes.pause, "bill_for type"),
+    _route(
+        "POST", "/v1/subscriptions/{}/pause", changes.pause, "bill_for.unused_time_from.type type"
+    ),
     _route("POST", "/v1/subscriptions/{}/resume", changes.resume),
     _route(
-        "DELETE", "/v1/subscriptions/{}", changes.cancel, "cancellation_details invoice_now prorate"
+        "DELETE", "/v1/subscriptions/{}", changes.cancel, f"{_CANCELLATION} invoice_now prorate"
     ),
     *_resource(
         "subscription",
@@ -205,16 +239,18 @@ ROUTES: list[Route] = [
         create=(
             subscriptions.create,
             (
-                "customer items default_payment_method trial_period_days trial_end trial_settings "
-                "payment_behavior off_session metadata description discounts cancel_at_period_end"
+                f"customer {_below('items', _ITEM)} default_payment_method trial_period_days "
+                f"trial_end {_TRIAL_END} payment_behavior off_session metadata description "
+                f"{_DISCOUNTS} cancel_at_period_end"
             ),
         ),
         update=(
             changes.update,
             (
-                "items proration_behavior proration_date payment_behavior off_session metadata "
-                "description default_payment_method cancellation_details cancel_at_period_end "
-                "cancel_at pause_collection discounts trial_end"
+                f"{_below('items', _ITEM)} proration_behavior proration_date payment_behavior "
+                f"off_session metadata description default_payment_method {_CANCELLATION} "
+                "cancel_at_period_end cancel_at pause_collection.behavior,resumes_at "
+                f"{_DISCOUNTS} trial_end"
             ),
         ),
         narrow="created",
@@ -223,7 +259,7 @@ ROUTES: list[Route] = [
         "POST",
         "/v1/invoices/create_preview",
         previews.preview,
-        "customer subscription subscription_details discounts",
+        f"customer subscription {_DISCOUNTS} {_below('subscription_details', _CHANGE)}",
     ),
     _route(
         "POST", "/v1/invoices/{}/pay", collection.pay, "payment_method off_session paid_out_of_band"
@@ -240,7 +276,9 @@ ROUTES: list[Route] = [
         narrow="created",
     ),
     *_resource("invoiceitem", "/v1/invoiceitems", narrow="created"),
-    *_resource("invoice_payment", "/v1/invoice_payments", narrow="created payment"),
+    *_resource(
+        "invoice_payment", "/v1/invoice_payments", narrow="created payment.payment_intent,type"
+    ),
     _route(
         "POST",
         "/v1/payment_intents/{}/confirm",
@@ -286,8 +324,11 @@ ROUTES: list[Route] = [
     *_resource(
         "payment_method",
         "/v1/payment_methods",
-        create=(cards.create, "type card sepa_debit billing_details metadata"),
-        update=(cards.update, "billing_details card metadata"),
+        create=(
+            cards.create,
+            f"type card.number,exp_month,exp_year,cvc,token sepa_debit.iban metadata {_BILLING}",
+        ),
+        update=(cards.update, f"{_BILLING} card.exp_month,exp_year metadata"),
     ),
     *_resource(
         "coupon",
@@ -308,7 +349,10 @@ ROUTES: list[Route] = [
         "/v1/promotion_codes",
         create=(
             coupons.create_code,
-            "promotion code active customer expires_at max_redemptions restrictions metadata",
+            (
+                "promotion.type,coupon code active customer expires_at max_redemptions metadata "
+                "restrictions.first_time_transaction,minimum_amount,minimum_amount_currency"
+            ),
         ),
         update=(coupons.update_code, "active metadata"),
         narrow="created",
@@ -322,7 +366,9 @@ ROUTES: list[Route] = [
         create=(
             credit_notes.create,
             (
-                "invoice amount lines refund_amount refunds credit_amount out_of_band_amount "
+                "invoice amount refund_amount credit_amount out_of_band_amount "
+                "lines.type,invoice_line_item,amount,quantity,unit_amount,description "
+                "refunds.refund,amount_refunded,type "
                 "reason memo metadata"
             ),
         ),

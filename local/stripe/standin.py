@@ -78,7 +78,7 @@ class StandIn:
         self.account.told = self.delivery.enqueue
         self._api = Api(self.account, self.lock, api_key)
         self._looked = 0.0
-        self._forget_endpoints({each.url for each in endpoints})
+        self._move_endpoints([each.url for each in endpoints])
         for endpoint in endpoints:
             self.add_endpoint(endpoint)
 
@@ -117,11 +117,20 @@ class StandIn:
             self._store.commit()
             return str(made["id"])
 
-    def _forget_endpoints(self, but: set[str]) -> None:
-        """Those of an earlier run, which may have had another port."""
+    def _move_endpoints(self, urls: list[str]) -> None:
+        """Those of an earlier run, which may have had another port: what still waits for them is
+        for the ones that are given now.
+        """
         with self.lock:
-            for known in self._store.all("webhook_endpoint"):
-                if known.get("~given") and known["url"] not in but:
+            given = [each for each in self._store.all("webhook_endpoint") if each.get("~given")]
+            new = [url for url in urls if url not in {each["url"] for each in given}]
+            for known in given:
+                if known["url"] in urls:
+                    continue
+                if new:
+                    known["url"] = new.pop(0)
+                    self._store.changed(known)
+                else:
                     self._store.remove(known)
 
     @property

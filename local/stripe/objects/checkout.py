@@ -37,10 +37,11 @@ def create(account: Account, params: Params) -> Doc:
                 param="customer",
             )
     items = _items(account, params, mode)
-    now = account.now(customer)
+    # A page is open for people, who live by the wall clock whatever their customer lives by.
+    now = account.now()
     identifier = account.new_id("cs_test", 58)
     currency = items[0]["price"]["currency"]
-    trial_end = _trial_end(account, params, mode, now)
+    trial_end = _trial_end(account, params, mode, account.now(customer))
     if "discounts" in params and "allow_promotion_codes" in params:
         raise ApiError(
             "You may only specify one of these parameters: allow_promotion_codes, discounts."

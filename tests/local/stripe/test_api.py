@@ -45,6 +45,11 @@ def test_an_unknown_parameter_and_a_missing_one_are_named(local: Local) -> None:
     with pytest.raises(stripe.InvalidRequestError) as unknown:
         local.stripe.v1.customers.create({"emial": "lea@example.com"})  # type: ignore[typeddict-unknown-key]
     assert (unknown.value.code, unknown.value.param) == ("parameter_unknown", "emial")
+    with pytest.raises(stripe.InvalidRequestError) as below:
+        local.session(
+            local.price(), "subscription", subscription_data={"billing_cycle_anchor": NOON}
+        )
+    assert below.value.param == "subscription_data[billing_cycle_anchor]"
     with pytest.raises(stripe.InvalidRequestError) as missing:
         local.stripe.v1.prices.create({"currency": "usd"})
     assert (missing.value.code, missing.value.param) == ("parameter_missing", "product")

@@ -181,6 +181,18 @@ def test_what_the_customer_has_to_its_credit_is_used_first(local: Local) -> None
     assert local.stripe.v1.customers.retrieve(customer).balance == 0
 
 
+def test_a_page_can_be_opened_for_a_customer_whose_time_is_ahead(local: Local) -> None:
+    customer = local.customer(clock=True)
+    local.advance(customer, NOON + 90 * 86400)
+    session = local.session(
+        local.price(), customer=customer, mode="subscription", expires_at=NOON + 3600
+    )
+    assert (session.created, session.expires_at) == (NOON, NOON + 3600)
+    local.standin.pay(session.id)
+    assert local.standin.all("subscription")[0]["created"] == NOON + 90 * 86400
+    assert local.standin.events[-1]["created"] == NOON + 90 * 86400
+
+
 def test_a_code_for_one_use_is_used_once(local: Local) -> None:
     coupon = local.stripe.v1.coupons.create({"percent_off": 50, "max_redemptions": 1})
     price = local.price(2900, None)
