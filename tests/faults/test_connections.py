@@ -21,8 +21,9 @@ from tests.faults import audit, classroom
 from tests.faults.classroom import Books, Learner
 from tests.faults.client import at_once, calling
 from tests.faults.conftest import prepare, state
+from tests.faults.ending import end
 from tests.faults.figures import Figures
-from tests.faults.processes import Servers, new_clock, orders_for, run_jobs, serving
+from tests.faults.processes import Servers, new_clock, orders_for, serving
 from tests.faults.proxy import Sleep, proxied
 from tests.faults.victim import Orders
 from tests.support.concurrency import bystander, terminate_connections
@@ -80,13 +81,7 @@ def _end(
     row: Figures,
 ) -> None:
     _submit_all(learners, books, servers.port)
-    run_jobs(orders)
-    with audit.looking(url) as database:
-        row.add(audit.responses(database, books))
-        row.add(audit.submissions(database, books.submitted, scored=True))
-        row.add(audit.unfinished(database, [learner.session_id for learner in learners]))
-        row.add(audit.left_behind(database))
-    row.count_all(books.answers)
+    end(url, orders, books, learners, row)
 
 
 def _crash(cluster: postgres.Cluster) -> None:

@@ -11,9 +11,10 @@ import pytest
 from tests.faults import audit
 from tests.faults.classroom import Books, Learner
 from tests.faults.client import at_once, calling
+from tests.faults.ending import end
 from tests.faults.figures import Figures
 from tests.faults.gates import gate
-from tests.faults.processes import Servers, run_jobs, serving
+from tests.faults.processes import Servers, serving
 from tests.faults.victim import Orders
 
 ANSWERS = 20
@@ -24,17 +25,6 @@ def _answer(learner: Learner, books: Books, port: int, number: int = ANSWERS) ->
     with calling(port, learner.token) as client:
         for revision in range(number):
             assert books.save(learner, client, revision + 1).status == 200
-
-
-def _end(url: str, orders: Orders, books: Books, learners: list[Learner], row: Figures) -> None:
-    """Everything that should end these exams runs; then the database is held against the books."""
-    run_jobs(orders)
-    with audit.looking(url) as database:
-        row.add(audit.responses(database, books))
-        row.add(audit.submissions(database, books.submitted, scored=True))
-        row.add(audit.unfinished(database, [learner.session_id for learner in learners]))
-        row.add(audit.left_behind(database))
-    row.count_all(books.answers)
 
 
 def test_a_process_killed_at_any_moment_of_a_submission_leaves_all_of_it_or_nothing(
@@ -65,7 +55,7 @@ def test_a_process_killed_at_any_moment_of_a_submission_leaves_all_of_it_or_noth
             if survived:
                 break
     assert row.tries > 20, "a submission has more moments than that"
-    _end(url, orders, books, used, row)
+    end(url, orders, books, used, row)
     row.hold()
 
 
@@ -102,7 +92,7 @@ def test_a_process_killed_while_the_database_works_for_it_leaves_all_or_nothing(
         servers.start()
         with calling(servers.port, learner.token) as client:
             books.finalize(learner, client)
-    _end(url, orders, books, [learner], row)
+    end(url, orders, books, [learner], row)
     row.hold()
 
 
@@ -140,5 +130,5 @@ def test_twenty_submissions_at_once_are_one(
             told = at_once([partial(submit, learner)] * 20)
             row.tries += 20
             assert all(body == told[0] for body in told), "everybody is told the same"
-    _end(url, orders, books, used, row)
+    end(url, orders, books, used, row)
     row.hold()

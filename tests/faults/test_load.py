@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -14,9 +14,10 @@ from sqlalchemy import text
 from tests.faults import audit
 from tests.faults.classroom import Books, Learner
 from tests.faults.client import Answer, Client, at_once, calling
+from tests.faults.ending import end
 from tests.faults.figures import Figures
 from tests.faults.gates import let_wait
-from tests.faults.processes import run_jobs, serving
+from tests.faults.processes import serving
 from tests.faults.victim import Orders
 from tests.support.concurrency import bystander, wait_for_waiters
 
@@ -27,16 +28,6 @@ _CONNECTIONS = text(
     "SELECT count(*) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
-
-
-def _end(url: str, orders: Orders, books: Books, learners: Sequence[Learner], row: Figures) -> None:
-    run_jobs(orders)
-    with audit.looking(url) as database:
-        row.add(audit.responses(database, books))
-        row.add(audit.submissions(database, books.submitted, scored=True))
-        row.add(audit.unfinished(database, [learner.session_id for learner in learners]))
-        row.add(audit.left_behind(database))
-    row.count_all(books.answers)
 
 
 def _until_done(client: Client, attempt: Callable[[], Answer]) -> None:
@@ -71,7 +62,7 @@ def test_a_storm_of_clients_takes_turns_at_the_connections(
     with serving(pooled, number=processes) as servers, audit.looking(url) as database:
         at_once([partial(_sit, learner, books, servers.port, saves) for learner in learners])
         assert database.execute(_CONNECTIONS).scalar_one() <= processes * pool
-    _end(url, orders, books, learners, row)
+    end(url, orders, books, learners, row)
     assert (row.unavailable, row.unreachable) == (0, 0), "they wait, and nobody is sent away"
     row.hold()
 
@@ -108,7 +99,7 @@ def test_environments_without_a_connection_say_so_until_there_is_one(
         assert books.acknowledged() == 5 * limit, "an environment keeps the connection it has"
         admin.execute(text(f"ALTER DATABASE {name} CONNECTION LIMIT -1"))
         at_once([partial(_sit, learner, books, port, 3) for learner, port in callers])
-    _end(url, orders, books, used, row)
+    end(url, orders, books, used, row)
     row.hold()
 
 
@@ -157,5 +148,5 @@ def test_a_locked_row_keeps_its_own_learner_waiting_and_nobody_else(
             assert at_once([save, let_go])[0].status == 200
             row.tries += 1
         assert finalize().status == 200
-    _end(url, orders, books, [locked, other], row)
+    end(url, orders, books, [locked, other], row)
     row.hold()
