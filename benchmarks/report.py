@@ -21,7 +21,8 @@ class Row:
 
     name: str
     ours: float
-    other: float
+    other: float | None
+    """None: it could not be measured."""
     unit: str
     ratio: float | None = None
     details: Mapping[str, Value] = field(default_factory=dict)
@@ -35,7 +36,7 @@ class Row:
         return {
             "name": self.name,
             "ours": round(self.ours, 4),
-            "other": round(self.other, 4),
+            "other": None if self.other is None else round(self.other, 4),
             "ratio": None if ratio is None else round(ratio, 3),
             "unit": self.unit,
             **self.details,
