@@ -21,7 +21,9 @@ from local.content_files import (
     read_courses,
 )
 from local.environment import is_here
+from local.price_list import ProductFile, load_products, read_products
 from studypack.accounts.passwords import hash_password
+from studypack.billing.catalogue_sync import sync_products
 from studypack.billing.features import Feature
 from studypack.core.business_settings import set_business_setting
 from studypack.core.config import get_settings
@@ -82,19 +84,21 @@ def seed(
     root: Path = CONTENT,
     settings: Mapping[str, Any] | None = None,
 ) -> None:
-    """Load settings, accounts and every course folder; each in its own transaction.
+    """Load settings, accounts, every course folder and the price list; each in its own transaction.
 
     `settings` go before those of settings.yaml.
 
     Into a database elsewhere, or of a real stage, go courses only: the demo people's passwords are
-    public, and its settings are its owner's. Raises Unprocessable naming file and item, before
+    """Load settings, accounts, every course folder, the price list; each in its own transaction.
     anything is written, or before anything of a course that meets another's questions or exams in
     the database.
     """
     courses = read_courses(root)
+    products = read_products(root)
     deployment = get_settings()
     url = deployment.database_url
-    if deployment.stage in {"local", "test"} and url is not None and is_here(url):
+    is_demo = deployment.stage in {"local", "test"} and url is not None and is_here(url)
+    if is_demo:
         _seed_demo(progress, root, settings or {})
     else:
         progress("courses only: the database is not this machine's own")
@@ -102,6 +106,8 @@ def seed(
         with transaction() as session:
             report = load_course(session, content)
         progress(f"{folder}: {report}")
+    if is_demo:
+        _seed_price_list(progress, products)
 
 
 def _seed_demo(progress: Progress, root: Path, settings: Mapping[str, Any]) -> None:
@@ -114,6 +120,14 @@ def _seed_demo(progress: Progress, root: Path, settings: Mapping[str, Any]) -> N
     with transaction() as session:
         made = sum(_account(session, account) for account in demo_accounts(root))
     progress(f"accounts: {made} created")
+
+
+def _seed_price_list(progress: Progress, products: list[ProductFile]) -> None:
+    with transaction() as session:
+        made = load_products(session, products)
+    progress(f"price list: {made} products created")
+    if get_settings().stripe_api_base is not None:
+        progress(f"Stripe's stand-in: {sync_products()}")
 
 
 @dataclass(frozen=True)
