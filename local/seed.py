@@ -84,14 +84,14 @@ def seed(
     root: Path = CONTENT,
     settings: Mapping[str, Any] | None = None,
 ) -> None:
-    """Load settings, accounts, every course folder and the price list; each in its own transaction.
+    """Load settings, accounts, every course folder, the price list; each in its own transaction.
 
     `settings` go before those of settings.yaml.
 
     Into a database elsewhere, or of a real stage, go courses only: the demo people's passwords are
-    """Load settings, accounts, every course folder, the price list; each in its own transaction.
-    anything is written, or before anything of a course that meets another's questions or exams in
-    the database.
+    public, its settings and prices are its owner's. Raises Unprocessable naming file and item,
+    before anything is written, or before anything of a course that meets another's questions or
+    exams in the database.
     """
     courses = read_courses(root)
     products = read_products(root)
