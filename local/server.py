@@ -25,7 +25,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from local import oauth, openapi
+from local import oauth, openapi, webhooks
 from local import template as sam
 from local.scheduler import Crons, CronState
 from local.seed import Account
@@ -91,6 +91,7 @@ def build_app(
     app.mount("/media", _Media(_CONTENT))
     standin = oauth.StandIn(f"{get_settings().web_base_url}/_local/oauth")
     app.mount("/_local/oauth", oauth.application(standin))
+    app.router.routes.extend(webhooks.routes(template))
     app.mount("", _api(template))
     app.add_middleware(_PageHeaders)
     if template.cors is not None:

@@ -7,6 +7,9 @@ from studypack.core.jobs import Run, job
 @job("reconcile_stripe")
 def handler(run: Run) -> None:
     """Backfill events that never reached us, and repair subscriptions that differ."""
+    if not reconciling.is_set_up():
+        run.complete = True
+        return
     reconciling.backfill(run)
     if run.complete:
         reconciling.compare_subscriptions(run)

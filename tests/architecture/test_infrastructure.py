@@ -286,6 +286,10 @@ POLICIES: dict[str, set[str]] = {
     "api.billing": {"ReadStripeSecret"},
     "api.admin": {"ReadStripeSecret"},
     "cron.submit_expired_exams": {"ReadReceiptKey"},
+    "cron.retry_stripe_events": {"ReadStripeSecret"},
+    "cron.settle_with_stripe": {"ReadStripeSecret"},
+    "cron.reconcile_stripe": {"ReadStripeSecret"},
+    "webhooks.stripe": {"ReadStripeSecret"},
 }
 """What a function may beside reading the database's secret; a new right is written down here."""
 
@@ -354,6 +358,10 @@ EGRESS = {
     "api.auth": "asks OAuth providers",
     "api.billing": "asks Stripe",
     "api.admin": "asks Stripe",
+    "cron.retry_stripe_events": "asks Stripe",
+    "cron.settle_with_stripe": "asks Stripe",
+    "cron.reconcile_stripe": "asks Stripe",
+    "webhooks.stripe": "asks Stripe",
 }
 """Functions that may call others' services, and why; the rest have no route to the internet."""
 

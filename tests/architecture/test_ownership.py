@@ -20,7 +20,7 @@ from local import openapi
 from local import template as sam
 from studypack.core.business_settings import forget_business_settings
 from studypack.core.database import transaction
-from tests.support import exams
+from tests.support import bank, exams
 from tests.support.people import PASSWORD, Person
 
 PUBLIC, USER, EXAMS, SUPPORT, ADMIN = "public", "user", "feature:exams", "support", "admin"
@@ -81,9 +81,13 @@ WHO_MAY_CALL = {
     "PUT /api/admin/users/{user_id}/accommodation": SUPPORT,
     "PATCH /api/admin/users/{user_id}/role": ADMIN,
     "GET /api/admin/audit-log": ADMIN,
+    "GET /api/admin/stripe-events": ADMIN,
+    "POST /api/admin/stripe-events/{event_id}/replay": ADMIN,
 }
 """From the API's design; a role above may do what the one below may."""
 
+
+EVENT = "evt_about_another"
 
 SETS_RIGHTS = {"PATCH /api/admin/users/{user_id}": {"is_active", "access_override"}}
 """Bodies that set a right, below an admin's: nobody's own and no staff's
@@ -119,6 +123,7 @@ OTHERS_IDS: dict[tuple[str, str], Callable[[Other], list[str]]] = {
         other.submitted["id"],
     ],
     ("/api/admin/users/", "user_id"): lambda other: [str(other.person.id)],
+    ("/api/admin/stripe-events/", "event_id"): lambda _other: [EVENT],
 }
 """Path prefix and parameter -> the rows of another that it can name."""
 
@@ -236,6 +241,11 @@ def other(sign_up: Callable[..., Person]) -> Other:
     exams.finalize(person, submitted)
     running = exams.start(person, "ot-diagnostic")
     exams.save(person, running, running["items"][0], exams.any_answer(running["items"][0]))
+    bank.execute(
+        "INSERT INTO payments.stripe_events (id, type, occurred_at, processed_at)"
+        " VALUES (:id, 'product.updated', now(), now())",
+        id=EVENT,
+    )
     login_sessions = [row["id"] for row in person.get("/api/auth/sessions").json()["items"]]
     assert len(login_sessions) == 2
     return Other(person, login_sessions, running, submitted)
@@ -438,7 +448,8 @@ def test_the_back_office_reaches_an_account_and_finds_no_account_of_nobody(
     for operation in OPERATIONS:
         if role not in MAY_CALL.get(WHO_MAY_CALL[operation.name], ()) or not operation.parameters:
             continue
-        for identifier, done in ((str(other.person.id), {200, 204}), (str(uuid4()), {404})):
+        named = [(each, {200, 204}) for each in operation.others_ids(other)]
+        for identifier, done in (*named, (str(uuid4()), {404})):
             for request in _requests(operation, other, identifier):
                 answer = caller.request(**request)
                 expected = done if _is_valid(operation, request) else {422}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -190,6 +191,7 @@ def send(sign_up: Callable[..., Person]) -> Callable[..., Any]:
         method, path = name.split()
         path = path.format(
             **{
+                **{each: str(uuid4()) for each in re.findall(r"{(\w+)}", path)},
                 "session_id": running["id"],
                 "user_id": str(person.id),
                 "provider": "google",
@@ -300,7 +302,8 @@ def test_no_value_inside_an_answer_is_a_fault_of_ours(
 def test_no_id_in_a_path_is_a_fault_of_ours(path: str, send: Callable[..., Any]) -> None:
     for method in DOCUMENT["paths"][path]:
         for kind, value in HOSTILE_IN_ADDRESS.items():
-            answer = send(f"{method.upper()} {path}", "{}", session_id=value, user_id=value)
+            ids = dict.fromkeys(re.findall(r"{(\w+)}", path), value)
+            answer = send(f"{method.upper()} {path}", "{}", **{**ids, "provider": "google"})
 
             assert 400 <= answer.status_code < 500, f"{method} {kind}: {answer.text[:200]}"
             assert "X-Injected" not in answer.headers

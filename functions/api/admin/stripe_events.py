@@ -69,7 +69,7 @@ def list_stripe_events(
 
 @router.post("/stripe-events/{event_id}/replay")
 def replay_stripe_event(
-    event_id: Annotated[str, InPath(max_length=255, pattern=r"^evt_[A-Za-z0-9_]+$")],
+    event_id: Annotated[str, InPath(max_length=255, pattern=r"^[A-Za-z0-9_-]+$")],
     caller: AdminUser,
 ) -> StripeEventOut:
     """Try an event again now; one that took effect changes nothing. Admins only."""

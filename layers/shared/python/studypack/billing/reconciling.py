@@ -19,6 +19,7 @@ from studypack.billing.events.told import Unexplained, Work, id_of
 from studypack.billing.inbox import Outcome
 from studypack.billing.models import LIVE_STATUSES, Customer, StripeEvent, Subscription
 from studypack.billing.truth import SUBSCRIPTION, Document, Truth, with_truth
+from studypack.core.config import get_settings
 from studypack.core.database import transaction
 from studypack.core.jobs import Run
 from studypack.core.telemetry import get_logger
@@ -29,6 +30,12 @@ OVERLAP: Final = timedelta(hours=24)
 LISTED: Final = timedelta(days=30)
 """For how long Stripe lists events."""
 PAGE: Final = 100
+
+
+def is_set_up() -> bool:
+    """Whether there is an account at Stripe to reconcile with."""
+    settings = get_settings()
+    return settings.stripe_api_key is not None or settings.stripe_secret is not None
 
 
 def backfill(run: Run) -> None:
