@@ -110,30 +110,14 @@ def _sync(product_id: UUID) -> Counter[str]:
 def _put_product(product: Product) -> tuple[str, str]:
     """Stripe's id of the product, and what had to be done."""
     stripe_product_id = product.stripe_product_id or f"studypack-{product.id}"
-    wanted = {
-        "name": product.name,
-        "description": product.description or "",
-        "active": product.is_active,
-    }
+    if product.stripe_product_id is None and _create_product(product, stripe_product_id):
+        return stripe_product_id, "products_created"
     there = _retrieve(stripe_product_id)
     if there is None:
-        params: ProductCreateParams = {
-            "id": stripe_product_id,
-            "name": product.name,
-            "active": product.is_active,
-            "metadata": {SKU: product.sku},
-        }
-        if product.description:
-            params["description"] = product.description
-        try:
-            call(lambda stripe: stripe.v1.products.create(params))
-        except Conflict as refused:
-            if refused.extra.get("reason") != "resource_already_exists":
-                raise
+        _create_product(product, stripe_product_id)
         return stripe_product_id, "products_created"
-    if {name: there.get(name) or "" for name in wanted} == {
-        name: value or "" for name, value in wanted.items()
-    }:
+    wanted = (product.name, product.description or "", product.is_active)
+    if (there["name"], there.get("description") or "", there["active"]) == wanted:
         return stripe_product_id, "products_unchanged"
     call(
         lambda stripe: stripe.v1.products.update(
@@ -147,6 +131,25 @@ def _put_product(product: Product) -> tuple[str, str]:
         )
     )
     return stripe_product_id, "products_updated"
+
+
+def _create_product(product: Product, stripe_product_id: str) -> bool:
+    """Make it under an id of our choice; False when it is there already."""
+    params: ProductCreateParams = {
+        "id": stripe_product_id,
+        "name": product.name,
+        "active": product.is_active,
+        "metadata": {SKU: product.sku},
+    }
+    if product.description:
+        params["description"] = product.description
+    try:
+        call(lambda stripe: stripe.v1.products.create(params))
+    except Conflict as refused:
+        if refused.extra.get("reason") != "resource_already_exists":
+            raise
+        return False
+    return True
 
 
 def _retrieve(stripe_product_id: str) -> dict[str, Any] | None:
