@@ -226,6 +226,11 @@ def _subscribe(life: _Life, monthly: Product, annual: Product) -> None:
     life.pass_days(5)
     standin.close_dispute(dispute, won=False)
     v1.subscriptions.cancel(subscription)
+    life.pass_days(1)
+    again = life.visit(monthly)  # after the first has ended: nothing is paid twice
+    standin.pay(again.session_id, GOOD)
+    life.pass_days(3)
+    life.refund(life.newest_intent()["id"])
     methods = v1.payment_methods.list({"customer": customer}).data
     v1.payment_methods.detach(methods[0].id)
     v1.customers.delete(customer)

@@ -59,6 +59,10 @@ class Truth:
             raise Needed(kind, id)
         return self._fetched[kind, id]
 
+    def peek(self, kind: str, id: str) -> Document | None:
+        """The object if it was fetched for another question already."""
+        return self._fetched.get((kind, id))
+
     def items(self, kind: str, id: str) -> list[Document]:
         """What a list holds. Raises Needed until it was fetched."""
         found = self.get(kind, id)

@@ -15,8 +15,9 @@ from sqlalchemy import func, select
 from studypack.billing import refunds
 from studypack.billing.events.refund_rows import apply_dispute, apply_refund
 from studypack.billing.events.subscription_rows import NOT_BEGUN, status_told, take_over
-from studypack.billing.events.told import Work, known_time, time
+from studypack.billing.events.told import Unexplained, Work, known_time, time
 from studypack.billing.models import (
+    LIVE_STATUSES,
     Checkout,
     Purchase,
     PurchaseStatus,
@@ -109,8 +110,10 @@ class Life:
 
     @classmethod
     def of(cls, row: Subscription) -> Life:
-        """As our row has it."""
-        return cls(row.stripe_subscription_id, row.started_at, row.ended_at, row.status)
+        """As our row has it: one that was paid back stood until then, whenever Stripe ends it."""
+        ends = [at for at in (row.ended_at, row.access_ended_at) if at is not None]
+        ended_at = min(ends) if ends else None
+        return cls(row.stripe_subscription_id, row.started_at, ended_at, row.status)
 
     @property
     def order(self) -> tuple[datetime, str]:
@@ -141,15 +144,27 @@ def is_begun_twice(work: Work, told: Document) -> tuple[bool, list[Subscription]
     if any(Life.of(row).order < begun.order and _stood(work, row, begun) for row in rows):
         return True, []
     later = [row for row in rows if begun.order < Life.of(row).order]
-    if not later:
-        return False, []
-    begun = _as_of_now(work, begun)
-    marked = [row for row in later if begun.covers(row.started_at)]
+    marked = []
+    if later:
+        begun = _as_of_now(work, begun)
+        marked = [row for row in later if begun.covers(row.started_at)]
     for row in marked:
         row.is_duplicate = True
         row.cancel_requested_at = row.started_at
     work.session.flush()
+    if begun.status in LIVE_STATUSES:
+        for row in rows:
+            _must_have_ended(work, row)
     return False, marked
+
+
+def _must_have_ended(work: Work, row: Subscription) -> None:
+    """Of two that don't overlap the other one may be live here still, and the table takes one."""
+    if row.is_duplicate or row.status not in LIVE_STATUSES:
+        return
+    _learn(work, row)
+    if row.status in LIVE_STATUSES:
+        raise Unexplained("The subscription before this one is about to be ended at Stripe.")
 
 
 def _as_of_now(work: Work, life: Life) -> Life:
@@ -161,11 +176,16 @@ def _stood(work: Work, earlier: Subscription, begun: Life) -> bool:
     """Whether the earlier one was live when the later began."""
     if not Life.of(earlier).covers(begun.started_at):
         return False
-    told = work.truth.get(SUBSCRIPTION, earlier.stripe_subscription_id)
-    if told is not None:
-        take_over(work.session, earlier, told)
-        work.session.flush()
+    _learn(work, earlier)
     return Life.of(earlier).covers(begun.started_at)
+
+
+def _learn(work: Work, row: Subscription) -> None:
+    """Bring a row up to what Stripe says of it now: news of its end may be late."""
+    told = work.truth.get(SUBSCRIPTION, row.stripe_subscription_id)
+    if told is not None:
+        take_over(work.session, row, told)
+        work.session.flush()
 
 
 def pay_back(work: Work, payments: list[Transaction]) -> None:

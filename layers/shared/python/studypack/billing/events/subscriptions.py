@@ -89,6 +89,8 @@ def apply_subscription(work: Work, told: Document, *, version: Version | None) -
     before = row.status if row is not None else None
     begins = before in (None, *NOT_BEGUN) and status_told(told) not in NOT_BEGUN
     is_twice = begins and subscription_begins(work, told)
+    # What was fetched to compare it with others is the newer state.
+    told = work.truth.peek(SUBSCRIPTION, told["id"]) or told
     with work.session.no_autoflush:
         row = row or new_subscription(work.customer, told)
         take_over(work.session, row, told)
