@@ -79,6 +79,10 @@ migrate: $(VENV) ## Bring the local database to the newest schema
 seed: $(VENV) ## Fill the local database with the sample courses and people
 	@$(BIN)/python -m local seed
 
+.PHONY: sync-products
+sync-products: $(VENV) ## Bring Stripe up to the price list (STRIPE_API_KEY names the account; `run` does it itself)
+	@$(BIN)/python -m local stripe-sync
+
 .PHONY: invoke
 invoke: $(VENV) ## Run one function as Lambda would (FUNCTION=cron.job EVENT=events/cron/job.json)
 	@test -n "$(FUNCTION)" && test -n "$(EVENT)" || { echo "usage: make invoke \
@@ -135,8 +139,8 @@ clean: ## Remove caches, tools and .venv; the data in .local stays
 	@echo "caches, tools and .venv are removed; the data in .local is kept (make clean-data)"
 
 .PHONY: clean-data
-clean-data: $(VENV) ## Stop the local database and remove its data
-	@$(BIN)/python -m local.postgres remove
+clean-data: $(VENV) ## Stop the local database and remove its data, and the Stripe stand-in's
+	@$(BIN)/python -m local clean-data
 
 $(VENV): requirements.lock
 	@local/bootstrap.sh

@@ -1,4 +1,4 @@
-"""The one-machine stack: `python -m local run | migrate | seed`."""
+"""The one-machine stack: `python -m local run | migrate | seed | clean-data | stripe-sync`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--no-crons", action="store_true", help="don't run the scheduled jobs")
     migration = commands.add_parser("migrate", help="bring the database to the newest schema")
     seeding = commands.add_parser("seed", help="load the sample content and demo accounts")
-    for each in (run, migration, seeding):
+    cleaning = commands.add_parser("clean-data", help="stop the database and remove all data")
+    syncing = commands.add_parser("stripe-sync", help="bring Stripe up to the price list")
+    for each in (run, migration, seeding, cleaning, syncing):
         each.add_argument("--state", type=Path, default=_STATE, help="folder of the data")
     given = parser.parse_args(arguments)
     for number in _SIGNALS:
@@ -61,6 +63,10 @@ def _obey(given: argparse.Namespace) -> int:
             _run(given.state, port=given.port, crons=not given.no_crons)
         elif given.command == "migrate":
             _migrate(given.state)
+        elif given.command == "clean-data":
+            _clean_data(given.state)
+        elif given.command == "stripe-sync":
+            return _sync(given.state)
         else:
             _seed(given.state)
     except (PostgresError, PortTakenError) as error:
@@ -110,6 +116,30 @@ def _seed(state: Path) -> None:
         seed(detail)
 
 
+def _clean_data(state: Path) -> None:
+    from local import payments, postgres
+
+    removed = postgres.remove(state)
+    paid = payments.forget(state)
+    told = "PostgreSQL stopped, its data removed" if removed else "there is no PostgreSQL data"
+    _console.print(told + (", and what the Stripe stand-in kept" if paid else ""))
+
+
+def _sync(state: Path) -> int:
+    from local import stack
+    from studypack.billing.catalogue_sync import sync_products
+    from studypack.core.config import ConfigurationError
+    from studypack.core.errors import AppError
+
+    try:
+        with stack.database(state, step=_step), _step("Price list") as detail:
+            detail(str(sync_products()))
+    except (AppError, ConfigurationError) as error:
+        _console.print(f"[bold red]Not done:[/] {escape(str(error))}", soft_wrap=True)
+        return 1
+    return 0
+
+
 @contextmanager
 def _step(title: str) -> Iterator[Callable[[str], None]]:
     details: list[str] = []
@@ -118,9 +148,9 @@ def _step(title: str) -> Iterator[Callable[[str], None]]:
         yield details.append
     seconds = f"{time.monotonic() - started:5.2f} s"
     first, *more = details or [""]
-    _console.print(f"  [green]✓[/] {title:<15}[dim]{seconds}[/]  {escape(first)}", soft_wrap=True)
+    _console.print(f"  [green]✓[/] {title:<19}[dim]{seconds}[/]  {escape(first)}", soft_wrap=True)
     for line in more:
-        _console.print(" " * 28 + escape(line), soft_wrap=True)
+        _console.print(" " * 32 + escape(line), soft_wrap=True)
 
 
 def _print_addresses(local: stack.Stack) -> None:

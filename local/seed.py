@@ -23,7 +23,6 @@ from local.content_files import (
 from local.environment import is_here
 from local.price_list import ProductFile, load_products, read_products
 from studypack.accounts.passwords import hash_password
-from studypack.billing.catalogue_sync import sync_products
 from studypack.billing.features import Feature
 from studypack.core.business_settings import set_business_setting
 from studypack.core.config import get_settings
@@ -126,8 +125,6 @@ def _seed_price_list(progress: Progress, products: list[ProductFile]) -> None:
     with transaction() as session:
         made = load_products(session, products)
     progress(f"price list: {made} products created")
-    if get_settings().stripe_api_base is not None:
-        progress(f"Stripe's stand-in: {sync_products()}")
 
 
 @dataclass(frozen=True)

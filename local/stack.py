@@ -96,11 +96,15 @@ def running(
             endpoint = os.environ.get("AWS_ENDPOINT_URL") or parts.enter_context(aws.running())
             detail(endpoint)
         with step("Stripe stand-in") as detail:
-            standin = parts.enter_context(
-                payments.running(state, web_base_url=base_url, fixed_port=port != 0)
+            till = parts.enter_context(
+                payments.running(
+                    state,
+                    web_base_url=base_url,
+                    fixed_port=port != 0,
+                    database_url=database_url or os.environ.get("DATABASE_URL"),
+                )
             )
-            stripe_url = standin.account.base_url if standin else None
-            detail(stripe_url or "not needed: an account is named")
+            detail(till.url or "not needed: an account is named")
         url = parts.enter_context(
             database(
                 state,
@@ -108,7 +112,7 @@ def running(
                 url=database_url,
                 web_base_url=base_url,
                 aws_endpoint_url=endpoint,
-                stripe_url=stripe_url,
+                stripe_url=till.url,
                 step=step,
             )
         )
@@ -119,7 +123,7 @@ def running(
             queues.start()
             parts.callback(queues.stop)
             detail(f"{len(queues.mappings)} with a worker")
-        local = Stack(base_url, url, endpoint, stripe_url, template, jobs, queues)
+        local = Stack(base_url, url, endpoint, till.url, template, jobs, queues)
         if crons:
             with step("Scheduler") as detail:
                 jobs.start(datetime.now(UTC))
@@ -129,8 +133,9 @@ def running(
             app = server.build_app(template, lambda: _overview(local), jobs)
             parts.enter_context(server.serving(app, listener, access_log=access_log))
             detail(base_url)
-        if standin is not None:
-            standin.start()
+        till.start()
+        with step("Products at Stripe") as detail:
+            detail(_sync_products(local))
         yield local
 
 
@@ -185,6 +190,17 @@ def _seed_unless_elsewhere(url: str, step: Step) -> None:
             seed(detail)
         else:
             detail("not loaded: the database is on another machine")
+
+
+def _sync_products(local: Stack) -> str:
+    """Bring the stand-in up to the price list; an account at Stripe is changed only when asked."""
+    if local.stripe_url is None:
+        return "not synced: an account is named (make sync-products)"
+    if not is_here(local.database_url):
+        return "not synced: the database is on another machine"
+    from studypack.billing.catalogue_sync import sync_products
+
+    return str(sync_products())
 
 
 def _overview(local: Stack) -> Overview:

@@ -16,10 +16,10 @@ from local import template as sam
 
 
 def test_everything_runs_and_stops_and_leaves_the_environment_as_it_was(
-    database_url: str,
+    database_url: str, tmp_path: Path
 ) -> None:
     before = dict(os.environ)
-    with stack.running(crons=True) as local:
+    with stack.running(crons=True, state=tmp_path) as local:
         assert local.database_url == database_url
         with httpx2.Client(base_url=local.base_url) as client:
             config = client.get("/api/config").json()
@@ -77,9 +77,9 @@ def run(*arguments: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_run_tells_its_addresses_and_logins_and_stops_when_asked(
-    database_url: str, number: signal.Signals
+    database_url: str, tmp_path: Path, number: signal.Signals
 ) -> None:
-    with run("run", "--port", "0") as process:
+    with run("run", "--port", "0", "--state", str(tmp_path)) as process:
         assert process.stdout is not None
         lines: list[str] = []
         for line in process.stdout:
@@ -92,6 +92,7 @@ def test_run_tells_its_addresses_and_logins_and_stops_when_asked(
     told = "".join(lines)
     assert "http://127.0.0.1:" in told
     assert "juniper-harbour-tuesday" in told
+    assert "Products at Stripe" in told
     assert database_url not in told
     assert "Stopped; data stays." in rest
     assert "Traceback" not in told + rest
