@@ -305,7 +305,8 @@ def listen(port: int | None, *, preferred: int, tries: int = 20) -> socket.socke
     """
     candidates = range(preferred, preferred + tries) if port is None else (port,)
     for candidate in candidates:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # Named TCP, so that asyncio sends small answers at once (it sets TCP_NODELAY by that name).
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, candidate))
