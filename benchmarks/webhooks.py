@@ -545,9 +545,9 @@ _OURS_ONLY = (
     "the same transaction, once"
 )
 _THEIRS_ONLY = (
-    "dj-stripe only: every object is kept whole, with prices, products, payment intents and line "
-    "items; each event's object is fetched from Stripe, within the transaction, so that it is as "
-    "new as the fetch"
+    "dj-stripe only: objects are kept whole, with prices, products and line items (of refunds and "
+    "invoice payments the event alone); each event's object is fetched from Stripe, within the "
+    "transaction, and is as new as the fetch"
 )
 
 
