@@ -20,7 +20,7 @@ from local import openapi
 from local import template as sam
 from studypack.core.business_settings import forget_business_settings
 from studypack.core.database import transaction
-from tests.support import bank, exams
+from tests.support import bank, exams, ledger
 from tests.support.people import PASSWORD, Person
 
 PUBLIC, USER, EXAMS, SUPPORT, ADMIN = "public", "user", "feature:exams", "support", "admin"
@@ -74,6 +74,25 @@ WHO_MAY_CALL = {
     "POST /api/exams/sessions/{session_id}/finalize": USER,
     "GET /api/exams/sessions/{session_id}/review": USER,
     "GET /api/exams/sessions/{session_id}/receipt": USER,
+    "GET /api/billing/subscription": USER,
+    "POST /api/billing/subscription/cancel": USER,
+    "POST /api/billing/subscription/resume": USER,
+    "POST /api/billing/subscription/refund": USER,
+    "POST /api/billing/subscription/change-plan": USER,
+    "POST /api/billing/subscription/change-plan/preview": USER,
+    "GET /api/billing/seats": USER,
+    "POST /api/billing/seats": USER,
+    "POST /api/billing/seats/accept": USER,
+    "DELETE /api/billing/seats/{seat_id}": USER,
+    "GET /api/billing/payment-methods": USER,
+    "PUT /api/billing/payment-methods/{method_id}/default": USER,
+    "DELETE /api/billing/payment-methods/{method_id}": USER,
+    "POST /api/billing/portal-session": USER,
+    "GET /api/billing/details": USER,
+    "PATCH /api/billing/details": USER,
+    "GET /api/billing/invoices": USER,
+    "GET /api/billing/invoices/{invoice_id}/pdf": USER,
+    "GET /api/billing/credit-notes/{credit_note_id}/pdf": USER,
     "GET /api/admin/users": SUPPORT,
     "GET /api/admin/users/{user_id}": SUPPORT,
     "PATCH /api/admin/users/{user_id}": SUPPORT,
@@ -89,6 +108,11 @@ WHO_MAY_CALL = {
 
 EVENT = "evt_about_another"
 
+OF_A_SUBSCRIBER = {
+    f"POST /api/billing/subscription/{act}" for act in ("cancel", "resume", "refund")
+}
+"""They act on what the caller has: 404 for somebody who has none."""
+
 SETS_RIGHTS = {"PATCH /api/admin/users/{user_id}": {"is_active", "access_override"}}
 """Bodies that set a right, below an admin's: nobody's own and no staff's
 (tests/api/admin/test_account_changes.py).
@@ -103,6 +127,7 @@ class Other:
     login_sessions: list[str]
     running: dict[str, Any]
     submitted: dict[str, Any]
+    money: ledger.Ledger
 
     @property
     def traces(self) -> set[str]:
@@ -113,6 +138,7 @@ class Other:
             self.running["id"],
             self.submitted["id"],
             *self.login_sessions,
+            *self.money.all_ids,
         }
 
 
@@ -122,6 +148,13 @@ OTHERS_IDS: dict[tuple[str, str], Callable[[Other], list[str]]] = {
         other.running["id"],
         other.submitted["id"],
     ],
+    ("/api/billing/seats/", "seat_id"): lambda other: [
+        other.money.seat_id,
+        other.money.invitation_id,
+    ],
+    ("/api/billing/payment-methods/", "method_id"): lambda other: [other.money.method_id],
+    ("/api/billing/invoices/", "invoice_id"): lambda other: [other.money.invoice_id],
+    ("/api/billing/credit-notes/", "credit_note_id"): lambda other: [other.money.credit_note_id],
     ("/api/admin/users/", "user_id"): lambda other: [str(other.person.id)],
     ("/api/admin/stripe-events/", "event_id"): lambda _other: [EVENT],
 }
@@ -182,7 +215,8 @@ class Operation:
     def answers(self) -> set[int]:
         """What somebody is answered who may call it, without a row and without a body."""
         # No provider is offered in these tests, and none is linked.
-        return {200, 204, 422} | ({404} if "{provider}" in self.path else set())
+        nothing_there = "{provider}" in self.path or self.name in OF_A_SUBSCRIBER
+        return {200, 204, 422} | ({404} if nothing_there else set())
 
     def others_ids(self, other: Other) -> list[str]:
         """Paths that name rows of `other`."""
@@ -232,7 +266,9 @@ def app() -> Any:
 
 @pytest.fixture
 def other(sign_up: Callable[..., Person]) -> Other:
-    """Somebody with a second device, an exam under way and one submitted."""
+    """Somebody with a second device, an exam under way and one submitted, and a subscription with
+    seats.
+    """
     person = sign_up()
     person.api.post("/api/auth/login", json={"email": person.email, "password": PASSWORD})
     person.api.cookies.clear()
@@ -248,7 +284,8 @@ def other(sign_up: Callable[..., Person]) -> Other:
     )
     login_sessions = [row["id"] for row in person.get("/api/auth/sessions").json()["items"]]
     assert len(login_sessions) == 2
-    return Other(person, login_sessions, running, submitted)
+    money = ledger.fill(person, member=sign_up())
+    return Other(person, login_sessions, running, submitted, money)
 
 
 def _rows_of(other: Other) -> dict[str, str]:
@@ -263,6 +300,13 @@ def _rows_of(other: Other) -> dict[str, str]:
             elif "session_id" in table.c:
                 mine = (
                     "t.session_id IN (SELECT id FROM learning.exam_sessions WHERE user_id = :user)"
+                )
+            elif "customer_id" in table.c:
+                mine = "t.customer_id IN (SELECT id FROM payments.customers WHERE user_id = :user)"
+            elif table.fullname == "payments.seat_invitations":
+                mine = (
+                    "t.subscription_id IN"
+                    " (SELECT id FROM payments.subscriptions WHERE user_id = :user)"
                 )
             elif table.fullname == "auth.users":
                 mine = "t.id = :user"

@@ -15,7 +15,8 @@ from sqlalchemy import text
 from local import openapi
 from local import template as sam
 from studypack.core.database import transaction
-from tests.support import exams
+from tests.support import exams, ledger
+from tests.support.billing import LocalStripe
 from tests.support.people import PASSWORD, Person
 
 DOCUMENT = openapi.document(sam.read())
@@ -143,6 +144,31 @@ FITTING: dict[str, dict[str, Any]] = {
         "flagged": True,
         "time_spent_seconds": 1,
     },
+    "POST /api/billing/subscription/change-plan/preview": {
+        "sku": "enterprise-annual",
+        "quantity": 5,
+        "proration": "none",
+    },
+    "POST /api/billing/subscription/change-plan": {
+        "sku": "enterprise-annual",
+        "quantity": 5,
+        "proration": "none",
+        "proration_date": "2026-11-21T12:00:00Z",
+        "unit_amount": 32_900,
+    },
+    "POST /api/billing/seats": {"email": "new@example.com"},
+    "POST /api/billing/seats/accept": {"token": "x" * 43},
+    "POST /api/billing/portal-session": {"return_url": "https://app.example.com/"},
+    "PATCH /api/billing/details": {
+        "name": "x",
+        "address_line1": "x",
+        "address_line2": "x",
+        "postal_code": "x",
+        "city": "x",
+        "state": "x",
+        "country": "AT",
+        "vat_id": "ATU13585627",
+    },
     "PATCH /api/admin/users/{user_id}": {"is_active": True, "access_override": True},
     "PUT /api/admin/users/{user_id}/accommodation": {"time_factor": "1.5", "reason": "x"},
     "PATCH /api/admin/users/{user_id}/role": {"role": "SUPPORT"},
@@ -180,10 +206,13 @@ def app() -> Any:
 
 
 @pytest.fixture
-def send(sign_up: Callable[..., Person]) -> Callable[..., Any]:
-    """Send JSON text to an operation, signed in as an admin with an exam under way."""
+def send(sign_up: Callable[..., Person], standin: LocalStripe) -> Callable[..., Any]:
+    """Send JSON text to an operation, signed in as an admin with an exam under way and a
+    subscription, of which Stripe knows nothing.
+    """
     person = sign_up(role="ADMIN")
     running = exams.start(person)
+    ledger.fill(person, member=sign_up())
 
     def request(name: str, body: str, **changed: str) -> Any:
         with transaction() as session:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header
-from pydantic import Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from api.billing.refunds import RefundOut
 from studypack.access.guards import CurrentUser
@@ -105,7 +105,7 @@ class PlanIn(In):
 class PlanChangeIn(PlanIn):
     """A change as it was previewed."""
 
-    proration_date: UtcTime = Field(description="The preview's")
+    proration_date: AwareDatetime = Field(description="The preview's")
     unit_amount: int | None = Field(
         None, ge=0, description="The preview's `price.amount`: another price by now is refused"
     )

@@ -164,6 +164,15 @@ def test_nobody_chooses_the_moment_of_a_change(
     assert (answer.status_code, answer.json()["code"]) == (409, "preview_outdated")
 
 
+@pytest.mark.parametrize("date", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_no_date_is_too_far_away(learner: Any, standin: LocalStripe, date: str) -> None:
+    subscribe(learner, standin, "pro-basic-monthly")
+
+    answer = learner.post(CHANGE, json={"sku": "pro-annual", "proration_date": date})
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "preview_outdated")
+
+
 def test_a_price_that_changed_since_the_preview_is_refused(
     learner: Any, standin: LocalStripe
 ) -> None:
