@@ -29,6 +29,7 @@ from local import oauth, openapi, webhooks
 from local import template as sam
 from local.scheduler import Crons, CronState
 from local.seed import Account
+from local.stripe.objects.cards import CARDS
 
 HOST = "127.0.0.1"
 OUTBOX_LIMIT = 100
@@ -58,6 +59,8 @@ class Overview:
     crons: list[dict[str, Any]] = field(default_factory=list)
     queues: list[tuple[str, str]] = field(default_factory=list)
     functions: list[tuple[str, str, str | None]] = field(default_factory=list)
+    stripe_url: str | None = None
+    """Of the stand-in; None when the environment names an account at Stripe."""
 
 
 def build_app(
@@ -139,7 +142,10 @@ def _pages(overview: Callable[[], Overview]) -> APIRouter:
     @router.get("/_local/status.json")
     def status() -> JSONResponse:
         # The checkout tells `make demo` whether a stack that answers is its own.
-        return JSONResponse({"checkout": str(sam.ROOT), "crons": overview().crons})
+        now = overview()
+        return JSONResponse(
+            {"checkout": str(sam.ROOT), "crons": now.crons, "stripe": now.stripe_url}
+        )
 
     @router.get("/_local/outbox")
     def outbox() -> HTMLResponse:
@@ -162,6 +168,28 @@ def _pages(overview: Callable[[], Overview]) -> APIRouter:
     @router.get("/reset-password")
     def reset_password() -> HTMLResponse:
         return HTMLResponse(pages.get_template("reset-password.html").render())
+
+    @router.get("/prices")
+    def prices() -> HTMLResponse:
+        return HTMLResponse(pages.get_template("prices.html").render(cards=CARDS))
+
+    @router.get("/billing")
+    def billing() -> HTMLResponse:
+        page = pages.get_template("billing.html")
+        return HTMLResponse(page.render(heading="Billing", paid=False))
+
+    @router.get("/checkout/done")
+    def checkout_done() -> HTMLResponse:
+        page = pages.get_template("billing.html")
+        return HTMLResponse(page.render(heading="Paid", paid=True))
+
+    @router.get("/checkout/canceled")
+    def checkout_canceled() -> HTMLResponse:
+        return HTMLResponse(pages.get_template("checkout-canceled.html").render())
+
+    @router.get("/accept-seat")
+    def accept_seat() -> HTMLResponse:
+        return HTMLResponse(pages.get_template("accept-seat.html").render())
 
     @router.get("/verify-receipt")
     def verify_receipt() -> HTMLResponse:

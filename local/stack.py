@@ -212,4 +212,5 @@ def _overview(local: Stack) -> Overview:
         crons=server.cron_rows(local.crons.states()),
         queues=[(mapping.source.queue, mapping.function.name) for mapping in local.queues.mappings],
         functions=server.function_rows(local.template),
+        stripe_url=local.stripe_url,
     )

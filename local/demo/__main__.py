@@ -1,4 +1,4 @@
-"""Play a learner's journey over HTTP, on the stack that runs here or on one of its own."""
+"""Play two learners' journeys over HTTP, on the stack that runs here or on one of its own."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.status import Status
 
 from local import stack
+from local.demo import acts
 from local.demo.client import Unexpected
-from local.demo.display import exchange_block, make_console, results_panel, step_line
-from local.demo.journey import STEPS, Journey, NotTried, Step
-from local.demo.learner import Learner
+from local.demo.display import act_title, exchange_block, make_console, panel, step_line
+from local.demo.steps import NotTried, Player, Step
 from local.template import ROOT
 
 # Where `make run` listens: its usual port, or the next free one.
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # so that an own stack is stopped too
     console = make_console()
-    passed: list[Step] = []
+    passed: list[Step[Any]] = []
     try:
         with _somewhere(given.base_url, given.state, console) as base_url:
             play(base_url, console, passed)
@@ -49,32 +49,32 @@ def main(arguments: list[str] | None = None) -> int:
         console.print("Interrupted; data stays.", style="dim")
     except NotStarted as reason:
         console.print(f"Not started: {reason}", style="red", markup=False, soft_wrap=True)
-    failed = len(STEPS) - len(passed)
+    failed = acts.COUNT - len(passed)
     print(f"demo: {len(passed)} steps passed, {failed} failed", flush=True)
     return 1 if failed else 0
 
 
-def play(base_url: str, console: Console, passed: list[Step]) -> None:
+def play(base_url: str, console: Console, passed: list[Step[Any]]) -> None:
     """Play every step, go on where one fails, and note those that passed."""
     with console.status("Reading the sample content") as status:
-        journey = Journey(base_url, Learner(), progress=status.update)
-        for number, step in enumerate(STEPS, start=1):
-            status.update(f"{number:2} {step.title}")
-            if _play_step(journey, number, step, console):
-                passed.append(step)
-    for device in journey.devices:
-        device.close()
-    panel = results_panel(journey.results)
-    if panel is not None:
-        console.print()
-        console.print(panel)
+        number = 0
+        for act in acts.acts(base_url, status.update):
+            console.print(act_title(act.title))
+            for step in act.steps:
+                number += 1
+                status.update(f"{number:2} {step.title}")
+                if _play_step(act.player, number, step, console):
+                    passed.append(step)
+            act.player.close()
+            came_to = panel(act.player)
+            console.print(*([] if came_to is None else ["", came_to]))
 
 
-def _play_step(journey: Journey, number: int, step: Step, console: Console) -> bool:
+def _play_step(player: Player, number: int, step: Step[Any], console: Console) -> bool:
     started = time.perf_counter()
     exchange = None
     try:
-        outcome, passed = step.play(journey), True
+        outcome, passed = step.play(player), True
     except Unexpected as unexpected:
         outcome, passed, exchange = str(unexpected), False, unexpected.exchange
     except NotTried as reason:
@@ -84,7 +84,7 @@ def _play_step(journey: Journey, number: int, step: Step, console: Console) -> b
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         # A document that is not made as a client expects it, such as one without a field.
         outcome, passed = f"not understood: {type(error).__name__}: {error}", False
-        exchange = journey.last_exchange
+        exchange = player.last_exchange
     seconds = time.perf_counter() - started
     console.print(step_line(number, step.title, outcome, seconds, passed=passed))
     if exchange is not None:

@@ -6,11 +6,12 @@ import http.client
 import json
 import time
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
+
+from local.demo import markup
 
 TIMEOUT_SECONDS = 30
 _SECRET = {"password", "token"}
@@ -108,6 +109,16 @@ class Device:
             raise Unexpected(f"{expect} was expected, {answer.status_code} came", self.last)
         return received
 
+    def download(self, path: str) -> tuple[str, bytes]:
+        """GET a file: its type and its bytes; raises Unexpected unless it is there."""
+        answer = self._http.get(path, headers=self._authorization())
+        kind = answer.headers.get("content-type", "")
+        told = f"{kind}, {len(answer.content)} bytes"
+        self.last = Exchange("GET", path, None, answer.status_code, told)
+        if answer.status_code != 200:
+            raise Unexpected(f"200 was expected, {answer.status_code} came", self.last)
+        return kind, answer.content
+
     def refused(self, method: str, path: str, body: Any, *, code: str, status: int = 409) -> Any:
         """Send what must be refused, and return the problem document.
 
@@ -141,51 +152,18 @@ def mailed_link(outbox_page: str, address: str, template: str) -> str:
 
     Raises Unexpected when the page shows no such mail.
     """
-    page = _Rows()
-    page.feed(outbox_page)
-    for texts, links in page.rows:
-        if address in texts and template in texts and links:
-            return links[0]
+    for row in markup.rows(outbox_page):
+        if address in row.texts and template in row.texts and row.links:
+            return row.links[0]
     raise Unexpected(f"the outbox shows no {template} to {address}")
 
 
 def form_target(page: str) -> str:
     """Where the button of a landing page posts the token; raises Unexpected if it has none."""
-    found = _Forms()
-    found.feed(page)
-    if not found.paths:
-        raise Unexpected("the page has no form")
-    return found.paths[0]
-
-
-class _Rows(HTMLParser):
-    """The texts and links of a page's table rows."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: list[tuple[list[str], list[str]]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "tr":
-            self.rows.append(([], []))
-        elif tag == "a" and self.rows and (link := dict(attrs).get("href")):
-            self.rows[-1][1].append(link)
-
-    def handle_data(self, data: str) -> None:
-        if self.rows:
-            self.rows[-1][0].append(data.strip())
-
-
-class _Forms(HTMLParser):
-    """Where a page's forms post to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.paths: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "form" and (path := dict(attrs).get("data-path")):
-            self.paths.append(path)
+    for form in markup.forms(page):
+        if form.path:
+            return form.path
+    raise Unexpected("the page has no form")
 
 
 def _without_secrets(document: Any) -> Any:

@@ -13,9 +13,12 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from local.demo.buyer import Buyer
 from local.demo.client import Exchange
-from local.demo.journey import Results
+from local.demo.journey import Journey, Results
 from local.demo.learner import Document
+from local.demo.steps import Player
+from studypack.billing.money import format_money
 
 WIDTH = 110
 SCALE_CELLS = 61
@@ -30,6 +33,11 @@ def make_console() -> Console:
     else:
         console.width = WIDTH
     return console
+
+
+def act_title(title: str) -> Rule:
+    """The line above an act."""
+    return Rule(title, align="left", style="dim")
 
 
 def step_line(number: int, title: str, outcome: str, seconds: float, *, passed: bool) -> Table:
@@ -50,6 +58,38 @@ def exchange_block(exchange: Exchange) -> Padding:
     """A request that went wrong, with status and document."""
     lines = (exchange.request, str(exchange.status), exchange.answer)
     return Padding(Text("\n".join(lines), "red", overflow="fold"), (0, 0, 0, 7))
+
+
+def panel(player: Player) -> RenderableType | None:
+    """What an act came to, if it came to anything."""
+    if isinstance(player, Journey):
+        return results_panel(player.results)
+    if isinstance(player, Buyer) and player.invoices:
+        note = "Dated by Stripe's clock, which the demo put forward; ours shows today."
+        return Panel(
+            Group(invoice_table(player.invoices), Text(f"\n{note}", "dim")),
+            title="Jonas's invoices",
+            padding=(1, 2),
+            border_style="dim",
+        )
+    return None
+
+
+def invoice_table(invoices: list[Document]) -> Table:
+    """Invoices as the API lists them, with the credit notes to each."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False)
+    for title in ("Invoice", "Issued", "Status", "For", "Total", "Credit note"):
+        table.add_column(title, no_wrap=True, justify="right" if title == "Total" else "left")
+    for each in invoices:
+        table.add_row(
+            each["number"],
+            each["issued_at"][:10],
+            each["status"],
+            "a purchase" if each["purchase_id"] else "a subscription's period",
+            format_money(each["total"], each["currency"]),
+            ", ".join(note["number"] for note in each["credit_notes"]),
+        )
+    return table
 
 
 def results_panel(results: Results) -> RenderableType | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,22 +10,23 @@ from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
-from local.demo.client import Device, Exchange, Unexpected, form_target, mailed_link
+from local.demo.browser import Browser
+from local.demo.client import Device, Exchange, form_target, mailed_link
 from local.demo.learner import Document, Learner
 from local.demo.sheet import AnswerSheet
+from local.demo.steps import NotTried, Step, await_answer, check
+from local.demo.till import GOOD_CARD, Till
 
 DIAGNOSTIC = "ot-diagnostic"
 EXAM = "ot-practice-exam"
+PACK = "ot-exam-pack"
 SCORING_JOB = "cron.score_exams"
+PAYMENT_LIMIT_SECONDS = 20
 SCORING_LIMIT_SECONDS = 90
 BEFORE_THE_BREAK = 20
 FLAGS = 3
 CHANGED = 2
 OK, FAILED = 200, 500
-
-
-class NotTried(Exception):
-    """A step needs something that an earlier one did not get."""
 
 
 @dataclass
@@ -47,6 +47,8 @@ class Journey:
         self.laptop = Device("laptop", base_url)
         self.phone = Device("phone", base_url)
         self.results = Results()
+        self._browser = Browser()
+        self._till = Till(self.laptop, self._browser, base_url)
         self._learner = learner
         self._progress = progress
         self._email = f"mia.{uuid4().hex[:10]}@example.com"
@@ -55,15 +57,16 @@ class Journey:
         self._in_flight: Document | None = None
 
     @property
-    def devices(self) -> tuple[Device, Device]:
-        """Both, the first one first."""
-        return self.laptop, self.phone
-
-    @property
     def last_exchange(self) -> Exchange | None:
-        """What was sent and got last, on either device."""
-        made = [device.last for device in self.devices if device.last is not None]
+        """What was sent and got last, on either device or in the browser."""
+        all_of_them = (self.laptop.last, self.phone.last, self._browser.last)
+        made = [each for each in all_of_them if each is not None]
         return max(made, key=lambda exchange: exchange.at, default=None)
+
+    def close(self) -> None:
+        """Give connections back."""
+        for each in (self.laptop, self.phone, self._browser):
+            each.close()
 
     # The account
 
@@ -88,15 +91,29 @@ class Journey:
         landing = self.laptop.get(f"{link.path}?{link.query}")
         token = parse_qs(link.query)["token"][0]
         answer = self.laptop.post(form_target(landing), {"token": token})
-        _check(answer["email_verified"] is True, "the address is not verified", self.laptop)
+        check(answer["email_verified"] is True, "the address is not verified", self.laptop)
         return "200 · found in the outbox, address verified"
 
     def sign_in(self) -> str:
         self._log_in(self.laptop)
         me = self.laptop.get("/api/users/me")
-        _check(me["email_verified"] is True, "the address is not verified", self.laptop)
-        _check("exams" in me["features"], "exams are not open to her", self.laptop)
-        return f"200 · {me['first_name']}, address verified, {len(me['features'])} features open"
+        check(me["email_verified"] is True, "the address is not verified", self.laptop)
+        check("exams" not in me["features"], "exams are open to everybody", self.laptop)
+        return f"200 · {me['first_name']}, address verified; exams are not open to her yet"
+
+    def buy(self) -> str:
+        opened = self._till.checkout(PACK)
+        self._till.pay(opened["url"], GOOD_CARD, name="Mia Okonkwo")
+        me = await_answer(
+            lambda: self.laptop.get("/api/users/me"),
+            until=lambda found: "exams" in found["features"],
+            seconds=PAYMENT_LIMIT_SECONDS,
+            complaint="exams are not open",
+            device=self.laptop,
+            progress=self._progress,
+        )
+        check(me["email_verified"] is True, "the address is not verified", self.laptop)
+        return "201 · paid on Stripe's page, back on ours; exams are open"
 
     # Exams
 
@@ -115,7 +132,7 @@ class Journey:
         for item in sheet.items:
             sheet.save(self.laptop, sheet.write(item))
         done = self.laptop.post(sheet.path("/finalize"))
-        _check(done["status"] == "REVIEW", "it is not scored at once", self.laptop)
+        check(done["status"] == "REVIEW", "it is not scored at once", self.laptop)
         self.results.diagnostic = self.laptop.get(sheet.path("/review"))
         return f"200 · scored at once: {done['score_percent']} %, {_verdict(done)}"
 
@@ -124,9 +141,9 @@ class Journey:
         body = {"template": EXAM}
         first = self.laptop.post("/api/exams/sessions", body, expect=201, headers=key)
         again = self.laptop.post("/api/exams/sessions", body, expect=201, headers=key)
-        _check(first["id"] == again["id"], "two sessions were started", self.laptop)
+        check(first["id"] == again["id"], "two sessions were started", self.laptop)
         told = [item for item in first["items"] if item["solution"] or "key" in item["question"]]
-        _check(not told, "the form tells its keys", self.laptop)
+        check(not told, "the form tells its keys", self.laptop)
         self._sheet = AnswerSheet(first, self._learner)
         return f"201 · one session, {first['item_count']} items, {_left(first)}, no keys"
 
@@ -152,7 +169,7 @@ class Journey:
         self._log_in(self.phone)
         offered = _by_slug(self.phone.get("/api/exams/templates"))
         running = offered[EXAM]["running_session_id"]
-        _check(running == sheet.id, "the exam is not running", self.phone)
+        check(running == sheet.id, "the exam is not running", self.phone)
         session = sheet.fetch(self.phone, unsure=self._in_flight)
         saved = sum(item["response"] is not None for item in session["items"])
         return f"200 · same form, {saved} saved answers, {_left(session)}"
@@ -173,7 +190,7 @@ class Journey:
         newer = sheet.save(self.phone, sheet.again(item))["revision"]
         problem = self.laptop.refused("POST", sheet.path("/responses"), late, code="stale_revision")
         told = problem["response"]["revision"]
-        _check(told == newer, "the newer answer is not told", self.laptop)
+        check(told == newer, "the newer answer is not told", self.laptop)
         return f"409 stale_revision · the phone's revision {newer} stays"
 
     def answer_the_rest(self) -> str:
@@ -192,14 +209,14 @@ class Journey:
             sheet.save(self.phone, sheet.again(item, flagged=True))
         sheet.save(self.phone, sheet.again(chosen[0], flagged=False))
         left = _flagged(sheet.fetch(self.phone))
-        _check(left == FLAGS - 1, f"{left} are flagged", self.phone)
+        check(left == FLAGS - 1, f"{left} are flagged", self.phone)
         return f"200 · {FLAGS} flagged, one flag taken back, {left} left"
 
     def pause(self) -> str:
         sheet = self._running
         paused = self.phone.send("PATCH", sheet.path(), {"action": "pause"})
-        _check(paused["clock"]["paused"], "the clock runs on", self.phone)
-        _check(paused["items"] == [], "the questions can be read in the pause", self.phone)
+        check(paused["clock"]["paused"], "the clock runs on", self.phone)
+        check(paused["items"] == [], "the questions can be read in the pause", self.phone)
         body = sheet.body(sheet.items[0])
         self.phone.refused("POST", sheet.path("/responses"), body, code="exam_paused")
         minutes = round(paused["clock"]["pause_left_seconds"] / 60)
@@ -208,19 +225,19 @@ class Journey:
     def resume(self) -> str:
         sheet = self._running
         resumed = self.phone.send("PATCH", sheet.path(), {"action": "resume"})
-        _check(not resumed["clock"]["paused"], "the clock stands still", self.phone)
+        check(not resumed["clock"]["paused"], "the clock stands still", self.phone)
         deadline = resumed["clock"]["deadline_at"]
         moved = (_time(deadline) - _time(sheet.deadline)).total_seconds()
-        _check(moved > 0, "the pause cost exam time", self.phone)
+        check(moved > 0, "the pause cost exam time", self.phone)
         kept = _flagged(sheet.fetch(self.phone)) == FLAGS - 1
-        _check(kept, "flags are missing", self.phone)
+        check(kept, "flags are missing", self.phone)
         return f"200 · deadline moved by {moved:.2f} s; answers and flags are there"
 
     def finalize(self) -> str:
         path = self._running.path("/finalize")
         done, again = self.phone.post(path), self.phone.post(path)
-        _check(done["submitted_at"] == again["submitted_at"], "submitted twice", self.phone)
-        _check(done["submitted_by"] == "LEARNER", "the clock submitted it", self.phone)
+        check(done["submitted_at"] == again["submitted_at"], "submitted twice", self.phone)
+        check(done["submitted_by"] == "LEARNER", "the clock submitted it", self.phone)
         return f"200 · {done['status']} once: {done['score_percent']} % raw"
 
     # After the exam
@@ -229,19 +246,20 @@ class Journey:
         path = self._running.path("/review")
         run = self.phone.send("POST", f"/_local/crons/{SCORING_JOB}/run", expect=None)
         status = self.phone.last.status if self.phone.last else None
-        _check(status != FAILED, "the job failed", self.phone)
-        started = time.monotonic()
-        review = self.phone.get(path)
-        while review["scaled"]["score"] is None:  # the schedule's own run may have come first
-            waited = time.monotonic() - started
-            _check(waited < SCORING_LIMIT_SECONDS, "no score yet", self.phone)
-            self._progress(f"waiting for the job: {waited:.0f} of {SCORING_LIMIT_SECONDS} s")
-            time.sleep(0.5)
-            review = self.phone.get(path)
+        check(status != FAILED, "the job failed", self.phone)
+        review: Document = await_answer(
+            lambda: self.phone.get(path),
+            # The schedule's own run may have come first, and be under way.
+            until=lambda found: found["scaled"]["score"] is not None,
+            seconds=SCORING_LIMIT_SECONDS,
+            complaint="no score",
+            device=self.phone,
+            progress=self._progress,
+        )
         self.results.review = review
         scaled = review["scaled"]
         on_scale = scaled["minimum"] <= scaled["score"] <= scaled["maximum"]
-        _check(on_scale, "the score is off the scale", self.phone)
+        check(on_scale, "the score is off the scale", self.phone)
         told = f"{scaled['score']} ± {scaled['standard_error']:.0f}, {_verdict(review)}"
         return f"200 · {told}" + (f" (job: {run['result']})" if status == OK else "")
 
@@ -250,13 +268,13 @@ class Journey:
         review = self.phone.get(sheet.path("/review"))
         items = review["items"]
         explained = all(item["question"]["rationale"] for item in items)
-        _check(explained, "a rationale is missing", self.phone)
-        _check(review["items_flagged"] == FLAGS - 1, "flags are missing", self.phone)
+        check(explained, "a rationale is missing", self.phone)
+        check(review["items_flagged"] == FLAGS - 1, "flags are missing", self.phone)
         credit = sum(Decimal(item["credit"]) for item in items)
-        _check(credit == Decimal(review["score_raw"]), "credit is not the score", self.phone)
+        check(credit == Decimal(review["score_raw"]), "credit is not the score", self.phone)
         known = {question_id for question_id, entry in sheet.entries.items() if entry.known}
         right = {item["question_id"] for item in items if item["is_correct"]}
-        _check(known <= right, "a right answer was graded wrong", self.phone)
+        check(known <= right, "a right answer was graded wrong", self.phone)
         return (
             f"200 · {len(right)} of {len(items)} fully right, {credit:.1f} points;"
             " keys and rationales open"
@@ -270,7 +288,7 @@ class Journey:
         for topic in review["topics"]:
             mastery = topic["mastery"]
             known = mastery is not None and 0 <= mastery <= 1
-            _check(known, f"no mastery of {topic['name']}", self.phone)
+            check(known, f"no mastery of {topic['name']}", self.phone)
             came_from = f"{earlier[topic['slug']]:.0%} → " if topic["slug"] in earlier else ""
             told.append(f"{topic['name']} {came_from}{mastery:.0%}")
         return "200 · " + "; ".join(told)
@@ -279,8 +297,8 @@ class Journey:
         sessions: list[Document] = self.phone.get("/api/exams/sessions")["items"]
         self.results.sessions = sessions
         slugs = [session["template"] for session in sessions]
-        _check(slugs[:1] == [EXAM], "the newest does not come first", self.phone)
-        _check(sessions[0]["status"] == "REVIEW", "it is not scored here", self.phone)
+        check(slugs[:1] == [EXAM], "the newest does not come first", self.phone)
+        check(sessions[0]["status"] == "REVIEW", "it is not scored here", self.phone)
         return f"200 · newest first: {', '.join(slugs)}"
 
     def late_answer(self) -> str:
@@ -289,7 +307,7 @@ class Journey:
         body = sheet.again(sheet.items[0])
         self.phone.refused("POST", sheet.path("/responses"), body, code="exam_finished")
         after = self.phone.get(sheet.path("/review"))["score_raw"]
-        _check(after == before, "the score moved", self.phone)
+        check(after == before, "the score moved", self.phone)
         return (
             "409 exam_finished, score unchanged (a deadline that passes would take 15 minutes:"
             " the tests have it)"
@@ -309,18 +327,11 @@ class Journey:
         device.token = device.post("/api/auth/login", credentials)["token"]
 
 
-@dataclass(frozen=True)
-class Step:
-    """A step by what the learner does."""
-
-    title: str
-    play: Callable[[Journey], str]
-
-
 STEPS = (
     Step("Signs up", Journey.sign_up),
     Step("Confirms the mailed link", Journey.confirm_address),
     Step("Signs in on the laptop", Journey.sign_in),
+    Step("Buys the exam pack", Journey.buy),
     Step("Looks at the exams", Journey.see_templates),
     Step("Takes a short diagnostic", Journey.take_diagnostic),
     Step("Starts the exam, sent twice", Journey.start_exam),
@@ -340,11 +351,6 @@ STEPS = (
     Step("Looks at the history", Journey.see_history),
     Step("Answers after the end", Journey.late_answer),
 )
-
-
-def _check(holds: bool, complaint: str, device: Device) -> None:
-    if not holds:
-        raise Unexpected(complaint, device.last)
 
 
 def _by_slug(page: Document) -> dict[str, Document]:

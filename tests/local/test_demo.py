@@ -16,9 +16,9 @@ from uuid import UUID
 
 import pytest
 
+from local.demo import acts, markup
 from local.demo.client import Unexpected, form_target, mailed_link
 from local.demo.display import make_console, score_lines
-from local.demo.journey import STEPS
 from local.demo.learner import KNOWN_SHARES, Learner, sample_bank
 from local.template import ROOT
 from studypack.exams.forms import present
@@ -29,7 +29,7 @@ SESSION = UUID("018f0000-0000-7000-8000-000000000001")
 
 
 def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
-    dropped = {"DATABASE_URL", "AWS_ENDPOINT_URL", "COLUMNS"}
+    dropped = {"DATABASE_URL", "AWS_ENDPOINT_URL", "STRIPE_API_KEY", "COLUMNS"}
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
     return subprocess.run(
         [sys.executable, "-m", "local.demo", *arguments],
@@ -42,15 +42,17 @@ def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_whole_journey_passes_on_a_stack_of_its_own(tmp_path: Path) -> None:
+def test_both_acts_pass_on_a_stack_of_its_own(tmp_path: Path) -> None:
     played = run_demo("--state", str(tmp_path))
 
     assert played.returncode == 0, played.stdout
     *_, last = played.stdout.splitlines()
-    assert last == f"demo: {len(STEPS)} steps passed, 0 failed"
+    assert last == f"demo: {acts.COUNT} steps passed, 0 failed"
     assert "stale_revision" in played.stdout
     assert "exam_finished" in played.stdout
     assert "Mastery by topic" in played.stdout
+    assert "402 entitlement_required" in played.stdout
+    assert "INV-" in played.stdout
     assert "✗" not in played.stdout
     assert "Traceback" not in played.stdout
 
@@ -97,11 +99,12 @@ def test_a_failure_is_shown_with_request_status_and_problem_and_the_demo_goes_on
 
     told = played.stdout
     assert played.returncode == 1
-    assert told.splitlines()[-1] == f"demo: 0 steps passed, {len(STEPS)} failed"
+    assert told.splitlines()[-1] == f"demo: 0 steps passed, {acts.COUNT} failed"
     assert "POST /api/auth/signup" in told
     assert "500" in told
     assert "Something went wrong on our side." in told
     assert "not tried: no exam was started" in told
+    assert "not tried: no payment page was opened" in told
     assert "marble-orchard-thunder" not in told
     assert "Traceback" not in told
 
@@ -126,7 +129,7 @@ def test_an_address_where_nothing_answers_is_said() -> None:
 
     assert played.returncode == 1
     assert f"no StudyPack answers at {base_url}" in played.stdout
-    assert played.stdout.splitlines()[-1] == f"demo: 0 steps passed, {len(STEPS)} failed"
+    assert played.stdout.splitlines()[-1] == f"demo: 0 steps passed, {acts.COUNT} failed"
 
 
 def shown(content: QuestionContent, topic: str = "intervention") -> dict[str, Any]:
@@ -192,6 +195,27 @@ def test_a_landing_page_without_a_form_is_told() -> None:
     assert form_target('<form data-path="/api/x"></form>') == "/api/x"
     with pytest.raises(Unexpected, match="no form"):
         form_target("<p>nothing</p>")
+
+
+PAGE = """
+<div role="alert">Your card was <b>declined</b>.<br>Try another.</div><p>Nothing else</p>
+<form action="/code"><input name="code"><button name="action" value="code">Apply</button></form>
+<form><input type="radio" name="method" value="saved"><input type="radio" name="method" value="new"
+checked><input name="number" value="42"><button name="action" value="pay">Pay</button></form>
+"""
+
+
+def test_a_form_is_read_with_what_is_filled_in_and_chosen() -> None:
+    code, pay = markup.forms(PAGE)
+
+    assert (code.action, code.names) == ("/code", {"code"})
+    assert pay.fields == {"method": "new", "number": "42"}
+    assert pay.buttons == [("action", "pay")]
+
+
+def test_a_pages_complaint_is_read_alone() -> None:
+    assert markup.alert(PAGE) == "Your card was declined.Try another."
+    assert markup.alert("<p>fine</p>") == ""
 
 
 @pytest.mark.parametrize(("score", "passed"), [(300, False), (450, True), (600, True)])

@@ -130,7 +130,20 @@ def test_a_job_under_way_is_not_run_a_second_time(database_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/docs", "/verify-email?token=x", "/reset-password?token=x", "/_local/outbox"]
+    "path",
+    [
+        "/",
+        "/docs",
+        "/verify-email?token=x",
+        "/reset-password?token=x",
+        "/accept-seat?token=x",
+        "/sign-in",
+        "/prices",
+        "/billing",
+        "/checkout/done?session_id=cs_test_x",
+        "/checkout/canceled",
+        "/_local/outbox",
+    ],
 )
 def test_a_page_loads_nothing_from_elsewhere(local: TestClient, path: str) -> None:
     answer = local.get(path)
