@@ -380,6 +380,19 @@ def state() -> dict[str, list[Document]]:
     return _normalised(found)
 
 
+def fingerprint() -> str:
+    """Everything that events change but the inbox itself, to the last byte."""
+    names = [f"payments.{name}" for name in TABLES if name != "stripe_events"]
+    names += ["notifications.email_queue", "activity.analytics_events"]
+    parts = [
+        f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) AS h, '{name}' AS n FROM {name} t"
+        for name in names
+    ]
+    with transaction() as session:
+        rows = session.execute(text(" UNION ALL ".join(parts)))
+        return repr(sorted((row.n, row.h) for row in rows))
+
+
 def _normalised(found: dict[str, list[Document]]) -> dict[str, list[Document]]:
     names: dict[Any, str] = {}
     for table, column in _NAMES.items():

@@ -1,4 +1,4 @@
-"""Whom the webhook believes: bytes that were signed in the last five minutes with a secret in force."""
+"""Whom the webhook believes: bytes signed in the last five minutes with a secret in force."""
 
 from __future__ import annotations
 
