@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,8 +14,11 @@ from sqlalchemy import text
 
 from studypack.core.database import transaction
 from tests.support import holdings
+from tests.support.exams import JobContext
 from tests.support.invoices import invoiced
 from tests.support.pdf import text_of
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_my_invoices_newest_first_with_their_credit_notes(learner: Any) -> None:
@@ -58,6 +64,21 @@ def test_an_invoice_as_pdf(learner: Any, statements: Callable[[], list[str]]) ->
     said = text_of(answer.content)
     assert "A product" in said
     assert "Refunded: 10.00 USD by credit note CN-2026-000001 of 23 November 2026." in said
+
+
+def test_on_lambda_the_document_travels_as_bytes(learner: Any) -> None:
+    from api.billing.handler import handler
+
+    path = f"/api/billing/invoices/{invoiced(learner)}/pdf"
+    event = json.loads((ROOT / "events/api/billing.json").read_text(encoding="utf-8"))
+    event["rawPath"] = event["requestContext"]["http"]["path"] = path
+    event["headers"]["authorization"] = f"Bearer {learner.token}"
+
+    answer = handler(event, JobContext())
+
+    assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, True)
+    assert "INV-2026-000001" in text_of(base64.b64decode(answer["body"]))
+    assert len(answer["body"]) < 100_000
 
 
 def test_a_credit_note_as_pdf_takes_back_its_part_of_the_tax(learner: Any) -> None:

@@ -238,6 +238,43 @@ def test_a_trial_was_not_paid_for(learner: Any, standin: LocalStripe) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "not_refundable")
 
 
+def test_a_payment_whose_news_is_on_its_way_is_waited_for(
+    learner: Any, standin: LocalStripe
+) -> None:
+    subscribe(learner, standin)
+    bank.execute("UPDATE payments.transactions SET invoice_id = NULL")
+
+    answer = learner.post(f"{SUBSCRIPTION}/refund")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "payment_not_settled")
+
+
+def test_all_that_was_paid_for_the_period_goes_back(learner: Any, standin: LocalStripe) -> None:
+    subscribe(learner, standin, "enterprise-monthly", quantity=1)
+    shown = learner.post(
+        f"{SUBSCRIPTION}/change-plan/preview",
+        json={"sku": "enterprise-monthly", "quantity": 3, "proration": "always_invoice"},
+    ).json()
+    changed = learner.post(
+        f"{SUBSCRIPTION}/change-plan",
+        json={
+            "sku": "enterprise-monthly",
+            "quantity": 3,
+            "proration": "always_invoice",
+            "proration_date": shown["proration_date"],
+        },
+    )
+    assert changed.status_code == 200, changed.text
+    standin.deliver_new()
+
+    body = learner.post(f"{SUBSCRIPTION}/refund").json()
+
+    amounts = sorted(refund["money"]["amount"] for refund in body["refunds"])
+    assert amounts == sorted([3_900, shown["due_now"]["amount"]])
+    assert {refund["status"] for refund in body["refunds"]} == {"SUCCEEDED"}
+    assert closed_because(learner) == ["refunded"]
+
+
 def test_what_is_being_ended_is_not_changed(learner: Any, standin: LocalStripe) -> None:
     subscribe(learner, standin)
     bank.execute("UPDATE payments.subscriptions SET cancel_requested_at = now()")

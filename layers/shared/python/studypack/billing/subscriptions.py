@@ -272,7 +272,7 @@ def _promise(session: Session, user_id: UUID, *, now: datetime) -> UUID:
         )
     payments = _payments_of_period(session, subscription)
     if not payments:
-        raise Conflict("Nothing was paid for this period.", code="not_refundable")
+        raise _nothing_to_take_back(session, subscription)
     for payment in payments:
         refunds.refuse_disputed(session, payment)
         if refunds.refundable(session, payment) > 0 or len(payments) == 1:
@@ -291,6 +291,19 @@ def _promise(session: Session, user_id: UUID, *, now: datetime) -> UUID:
         subscription.access_ended_at = now
     session.flush()
     return subscription.id
+
+
+def _nothing_to_take_back(session: Session, subscription: Subscription) -> Conflict:
+    """Nothing was paid; or it was, and the news of which payment it was is on its way."""
+    paid = session.scalar(
+        select(Invoice.amount_paid)
+        .where(Invoice.subscription_id == subscription.id, Invoice.status == InvoiceStatus.PAID)
+        .order_by(Invoice.issued_at.desc())
+        .limit(1)
+    )
+    if paid:
+        return Conflict("This payment has not gone through.", code="payment_not_settled")
+    return Conflict("Nothing was paid for this period.", code="not_refundable")
 
 
 def _lock_newest(session: Session, user_id: UUID) -> Subscription:
