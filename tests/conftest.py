@@ -22,8 +22,9 @@ from starlette.testclient import TestClient
 
 from local import postgres
 from tests.support.billing import standin, stripe_server, webhook_settings
+from tests.support.buyer import buyer
 
-__all__ = ["standin", "stripe_server", "webhook_settings"]
+__all__ = ["buyer", "standin", "stripe_server", "webhook_settings"]
 """Fixtures that are written elsewhere."""
 
 os.environ.update(

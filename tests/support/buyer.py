@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from tests.support import bank, billing
 from tests.support.billing import LocalStripe, Reserved
 
@@ -160,3 +162,9 @@ def make(person: Any, local: LocalStripe, *, clock_at: int | None = None) -> Buy
     buyer.offer("annual", 39900, "year", features=("exams", "flashcards"))
     local.delivered.update(event["id"] for event in local.events)
     return buyer
+
+
+@pytest.fixture
+def buyer(learner: Any, standin: LocalStripe) -> Buyer:
+    """A learner who is a customer at the stand-in, where time stands still until it is moved."""
+    return make(learner, standin, clock_at=standin.wall())

@@ -87,7 +87,7 @@ def cancel_at_stripe(subscription_id: UUID) -> None:
 
 def _take_over(subscription_id: UUID, answer: Any) -> bool:
     """Bring our row up to Stripe's answer; whether its cancellation is owed still."""
-    document = answer.to_dict()
+    document = answer.to_dict(for_json=True)
 
     def apply(session: Session, truth: Truth) -> bool:
         owner = _lock_owner(session, subscription_id)

@@ -181,7 +181,7 @@ def _pages(run: Run, kind: str, given: dict[str, Any]) -> Iterator[list[Document
     while run.has_time():
         params = {**given, "limit": PAGE, **({"starting_after": after} if after else {})}
         answer = call(lambda stripe, params=params: getattr(stripe.v1, kind).list(params))  # type: ignore[misc]
-        document = answer.to_dict()
+        document = answer.to_dict(for_json=True)
         page: list[Document] = document["data"]
         run.batches += 1
         if page:

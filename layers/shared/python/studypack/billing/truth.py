@@ -103,7 +103,7 @@ def fetch(needed: Needed) -> Document | None:
         if refused.extra.get("reason") == "resource_missing":
             return None
         raise
-    document: Document = answer.to_dict()
+    document: Document = answer.to_dict(for_json=True)
     return document
 
 

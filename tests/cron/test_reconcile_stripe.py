@@ -1,0 +1,120 @@
+"""What never reached us is found in Stripe's own lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support import bank, billing
+from tests.support.billing import LocalStripe
+from tests.support.buyer import Buyer
+
+
+def run(milliseconds: int = 60_000) -> dict[str, Any]:
+    return billing.run_job("reconcile_stripe", milliseconds)
+
+
+def test_events_that_never_came_are_backfilled_oldest_first(buyer: Buyer) -> None:
+    visit = buyer.pay(buyer.visit("pack"))
+    buyer.pay(buyer.visit("monthly"))
+
+    report = run()
+
+    assert report["complete"] is True
+    assert report["events_failed"] == 0
+    assert report["events_missed"] == len(buyer.local.events)
+    assert buyer.purchase(visit).status == "COMPLETED"
+    assert buyer.subscription().status == "ACTIVE"
+    assert "drifted" not in report
+    assert run().get("events_missed", 0) == 0
+
+
+def test_what_came_is_not_processed_again(buyer: Buyer) -> None:
+    buyer.buy()
+    buyer.local.delivered.clear()
+    known = bank.value("SELECT count(*) FROM payments.stripe_events")
+
+    report = run()
+
+    assert report["events_missed"] == len(buyer.local.events) - known
+    assert bank.value("SELECT count(*) FROM payments.invoices") == 1
+
+
+def test_a_lost_event_between_others_is_found_within_a_day(buyer: Buyer) -> None:
+    run()
+    buyer.pay(buyer.visit("monthly"))
+    lost = buyer.local.new_events("customer.subscription.updated")
+    for event in buyer.local.new_events():
+        if event not in lost:
+            billing.deliver(event)
+
+    report = run()
+
+    assert report["events_missed"] == len(lost)
+    assert buyer.subscription().status == "ACTIVE"
+
+
+def test_a_subscription_that_differs_is_repaired_and_counted(buyer: Buyer) -> None:
+    buyer.subscribe()
+    run()
+    bank.execute("UPDATE payments.subscriptions SET status = 'PAST_DUE', quantity = 9")
+
+    report = run()
+
+    assert (report["drifted"], report["subscriptions_compared"]) == (1, 1)
+    row = buyer.subscription()
+    assert (row.status, row.quantity) == ("ACTIVE", 1)
+    assert "drifted" not in run()
+
+
+def test_one_that_lives_here_and_not_there_is_ended(buyer: Buyer) -> None:
+    subscription = buyer.subscribe()
+    run()
+    buyer.local.client.v1.subscriptions.cancel(subscription.stripe_subscription_id)
+    # Its event came, and somebody restored an older row.
+    run()
+    bank.execute("UPDATE payments.subscriptions SET status = 'ACTIVE', ended_at = NULL")
+
+    assert run()["drifted"] == 1
+    assert buyer.subscription().status == "CANCELED"
+
+
+def test_one_that_lives_there_and_not_here_is_made(buyer: Buyer) -> None:
+    buyer.subscribe()
+    run()
+    bank.execute("UPDATE payments.transactions SET subscription_id = NULL, invoice_id = NULL")
+    bank.execute("DELETE FROM payments.invoices")
+    bank.execute("DELETE FROM payments.subscriptions")
+
+    assert run()["drifted"] == 1
+    assert buyer.subscription().status == "ACTIVE"
+
+
+def test_others_customers_are_none_of_ours(standin: LocalStripe, buyer: Buyer) -> None:
+    v1 = standin.client.v1
+    other = v1.customers.create({"email": "x@example.com"})
+    method = v1.payment_methods.attach("pm_card_visa", {"customer": other.id})
+    v1.subscriptions.create(
+        {
+            "customer": other.id,
+            "items": [{"price": buyer.prices["monthly"]}],
+            "default_payment_method": method.id,
+        }
+    )
+
+    report = run()
+
+    assert report["events_failed"] > 0
+    assert "drifted" not in report
+    assert bank.value("SELECT count(*) FROM payments.subscriptions") == 0
+
+
+def test_without_time_it_goes_on_in_the_next_run(buyer: Buyer) -> None:
+    buyer.pay(buyer.visit("pack"))
+
+    report = run(milliseconds=5_000)
+
+    assert (report["processed"], report["complete"]) == (0, False)
+
+
+def test_without_an_account_there_is_nothing_to_reconcile(database_url: str) -> None:
+    assert run()["complete"] is True
