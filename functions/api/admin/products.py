@@ -76,15 +76,17 @@ class ProductIn(In):
 class ProductPatch(In):
     """What to change; what is left out stays. `updated_at`: of the state that one looked at."""
 
+    # Defaults that stand for nothing: only what was sent is read, and the document shows none.
+
     updated_at: AwareDatetime
-    name: ShortText = ""
+    name: ShortText = Field(default_factory=str)
     description: LongText | None = None
-    price_amount: Price = 1
-    currency: Currency = "usd"
+    price_amount: Price = Field(default_factory=int)
+    currency: Currency = Field(default_factory=str)
     access_window_days: WindowDays = None
-    trial_days: TrialDays = 0
-    is_active: bool = True
-    sort_order: SortOrder = 0
+    trial_days: TrialDays = Field(default_factory=int)
+    is_active: bool = Field(default_factory=bool)
+    sort_order: SortOrder = Field(default_factory=int)
     metadata: Metadata = Field(default_factory=dict)
     grants: Grants = Field(default_factory=list, description="All that it opens from now on")
 

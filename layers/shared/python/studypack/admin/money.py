@@ -36,7 +36,7 @@ def look(session: Session, user_id: UUID) -> MoneyView:
         select(User.id, Subscription, Product)
         .outerjoin(Subscription, Subscription.user_id == User.id)
         .outerjoin(Product, Product.id == Subscription.product_id)
-        .where(User.id == user_id, User.deleted_at.is_(None))
+        .where(User.id == user_id)  # also of a deleted account: its money can be given back
         .order_by(Subscription.id.desc())
         .limit(MAX_ROWS)
         .execution_options(populate_existing=True)

@@ -53,6 +53,8 @@ _LATEST_START = timedelta(minutes=32)
 """With less than this left, Stripe would refuse to open the page that was reserved."""
 _WORTH_SHOWING: Final = timedelta(minutes=5)
 _TRIES: Final = 4
+_MAY_BE_MENDED: Final = {"resource_missing", "idempotency_key_reused", "invalid_request"}
+"""Refusals that may come of what we know of Stripe's objects being out of date."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def open_checkout(
     check_return_url("cancel_url", wish.cancel_url)
     _count(user_id)
     request = RepeatableRequest(user_id, "purchases.checkout", idempotency_key, vars(wish))
-    for last in (number == _TRIES for number in range(1, _TRIES + 1)):
+    for attempt in range(1, _TRIES + 1):
         try:
             checkout = _reserve_in_turn(user_id, wish, request, now=now)
         except _InTheWay as other:
@@ -111,15 +113,12 @@ def open_checkout(
                 raise
             _release(user_id, checkout.id, request)
             _explain_refusal(checkout)
-            if last or refused.extra.get("reason") not in _MAY_BE_MENDED:
+            if attempt == _TRIES or refused.extra.get("reason") not in _MAY_BE_MENDED:
                 raise
             # Deleted there, by hand or with the account: what we know of it is out of date.
             customers.notice_if_gone(user_id)
             catalogue_sync.sync_product(checkout.product_id)
     raise Unavailable("Another payment page is being opened; try again.", code="checkout_busy")
-
-
-_MAY_BE_MENDED: Final = {"resource_missing", "idempotency_key_reused", "invalid_request"}
 
 
 def get_checkout(session: Session, user_id: UUID, checkout_id: UUID) -> Checkout:
