@@ -109,6 +109,18 @@ def start_job(name: str, orders: Orders) -> Job:
     return Job(process, ours)
 
 
+def process_event(event_id: str, orders: Orders) -> str | None:
+    """Let an event of Stripe's take effect in a process of its own; what became of it, None when
+    the process died.
+    """
+    ours, theirs = _forks.Pipe(duplex=False)
+    process = _forks.Process(target=victim.process_event, args=(event_id, theirs, orders))
+    process.start()
+    theirs.close()
+    report = Job(process, ours).finish()
+    return None if report is None else str(report["outcome"])
+
+
 def run_job(name: str, orders: Orders) -> dict[str, Any] | None:
     """Run a job to its end, whichever that is."""
     return start_job(name, orders).finish()

@@ -23,6 +23,7 @@ import uvicorn
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from studypack.billing import inbox
 from studypack.core import business_settings
 from studypack.core.config import get_settings
 from studypack.core.database import engine as engine_module
@@ -31,7 +32,7 @@ from studypack.core.http.admission import Admission
 from studypack.core.http.app import health_router
 from tests.support.exams import JobContext
 
-FUNCTIONS = ("auth", "users", "exams", "admin")
+FUNCTIONS = ("auth", "users", "exams", "billing", "admin")
 JOBS = ("score_exams", "submit_expired_exams")
 
 # Imported before the fork, so that a victim is there at once.
@@ -90,6 +91,12 @@ def run_job(name: str, report: Connection, orders: Orders) -> None:
     if orders.batch is not None:
         module.BATCH = orders.batch
     report.send(module.handler({}, Context(orders.milliseconds)))
+
+
+def process_event(event_id: str, report: Connection, orders: Orders) -> None:
+    """Let a recorded event of Stripe's take effect, and send what became of it."""
+    _follow(orders)
+    report.send({"outcome": inbox.process(event_id).outcome.value})
 
 
 def _follow(orders: Orders) -> None:
