@@ -42,6 +42,8 @@ def variables(
         "DATABASE_URL": database_url,
         "DATABASE_POOL_SIZE": str(POOL_SIZE),
         "WEB_BASE_URL": web_base_url,
+        "ALLOWED_ORIGINS": given.get("ALLOWED_ORIGINS")
+        or web_base_url.replace("//127.0.0.1:", "//localhost:"),
         "COOKIE_SECURE": "false",
         **_sign_in(web_base_url, given),
         **_payments(stripe_url, given),

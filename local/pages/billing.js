@@ -36,6 +36,13 @@ function day(text) {
   return new Date(text).toLocaleDateString(undefined, {dateStyle: "medium"});
 }
 
+// What was bought and is in force, by its ids.
+function held(explained) {
+  const sold = (each) => each.in_force && ["purchase", "subscription"].includes(each.source);
+  const all = explained.features.flatMap((each) => each.holdings.filter(sold));
+  return [...new Set(all.map((each) => each.id))];
+}
+
 // Says who is signed in; false when nobody is.
 async function greet() {
   const who = document.querySelector("#who");
