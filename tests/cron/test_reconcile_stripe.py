@@ -53,6 +53,15 @@ def test_a_lost_event_between_others_is_found_within_a_day(buyer: Buyer) -> None
     assert buyer.subscription().status == "ACTIVE"
 
 
+def test_one_customer_ahead_in_time_hides_nobody_elses_events(buyer: Buyer) -> None:
+    buyer.subscribe()
+    run()
+    bank.execute("UPDATE payments.stripe_events SET occurred_at = now() + interval '400 days'")
+    buyer.pay(buyer.visit("pack"))
+
+    assert run()["events_missed"] == len(buyer.local.new_events())
+
+
 def test_a_subscription_that_differs_is_repaired_and_counted(buyer: Buyer) -> None:
     buyer.subscribe()
     run()
