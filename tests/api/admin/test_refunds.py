@@ -10,6 +10,7 @@ import pytest
 from tests.support import bank, shop
 from tests.support.billing import LocalStripe
 from tests.support.concurrency import at_once
+from tests.support.people import PASSWORD
 
 
 def refund(
@@ -199,3 +200,15 @@ def test_a_payment_that_failed_is_not_given_back(
 def test_a_learner_gives_nothing_back(learner: Any, standin: LocalStripe, payment: Any) -> None:
     assert refund(learner, learner, payment.id).status_code == 403
     assert learner.get(f"/api/admin/users/{learner.id}/purchases").status_code == 403
+
+
+def test_the_money_of_a_deleted_account_can_be_given_back(
+    learner: Any, support: Any, standin: LocalStripe, payment: Any
+) -> None:
+    gone = learner.request("DELETE", "/api/users/me", json={"password": PASSWORD})
+    assert gone.status_code in {200, 202, 204}, gone.text
+
+    [seen] = look(support, learner)["transactions"]
+    answer = refund(support, learner, seen["id"])
+
+    assert (answer.status_code, answer.json()["status"]) == (202, "SUCCEEDED")
