@@ -29,10 +29,13 @@ def invoice_changed(work: Work, told: Told) -> None:
 
 def invoice_paid(work: Work, told: Told) -> None:
     """invoice.paid"""
+    payments: list[Document] = []
+    if told.object["amount_paid"] > 0 and not _has_payment(work, told.object_id):
+        # Asked for first: what has to be fetched undoes what was done before.
+        payments = work.truth.items(INVOICE_PAYMENTS, told.object_id)
     invoice, subscription = _mirror(work, told, told.object)
-    if told.object["amount_paid"] > 0 and not _has_payment(work, invoice):
-        for payment in work.truth.items(INVOICE_PAYMENTS, told.object_id):
-            _link(work, payment, invoice)
+    for payment in payments:
+        _link(work, payment, invoice)
     settle_after_subscription(work, subscription)
     if invoice.total > 0:
         mail(work, invoice.user_id, EmailTemplate.RECEIPT, invoice=invoice.id)
@@ -98,9 +101,12 @@ def _of_an_earlier_moment(work: Work, known: Invoice, told: Told) -> Invoice:
     return known
 
 
-def _has_payment(work: Work, invoice: Invoice) -> bool:
+def _has_payment(work: Work, stripe_invoice_id: str) -> bool:
     found = work.session.scalars(
-        select(Transaction.id).where(Transaction.invoice_id == invoice.id).limit(1)
+        select(Transaction.id)
+        .join(Invoice, Invoice.id == Transaction.invoice_id)
+        .where(Invoice.stripe_invoice_id == stripe_invoice_id)
+        .limit(1)
     ).first()
     return found is not None
 

@@ -53,7 +53,9 @@ def transaction_of(work: Work, intent_id: str | None) -> Transaction:
         raise Unexplained("Stripe has no such payment intent.")
     if id_of(intent["customer"]) != work.customer.stripe_customer_id:
         raise Unexplained("The payment intent belongs to another customer.")
-    return apply_intent(work, intent, version=None)
+    row = apply_intent(work, intent, version=None)
+    work.session.flush()
+    return row
 
 
 def apply_intent(work: Work, intent: Document, *, version: Version | None) -> Transaction:
@@ -70,7 +72,6 @@ def apply_intent(work: Work, intent: Document, *, version: Version | None) -> Tr
     _take_over(work, row, intent)
     if version is not None:
         stamp(row, version)
-    work.session.flush()
     return row
 
 
@@ -182,7 +183,6 @@ def apply_charge(work: Work, row: Transaction, charge: Document, *, version: Ver
     known = (row.charge_version_at, row.charge_event_id or "")
     if row.charge_version_at is None or version > known:
         row.charge_version_at, row.charge_event_id = version
-    work.session.flush()
 
 
 def _take_over_charge(row: Transaction, charge: Document) -> None:
