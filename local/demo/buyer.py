@@ -126,7 +126,7 @@ class Buyer:
             "the renewal did not fail",
             status="PAST_DUE",
             # Told by the invoice's event, which may come after the subscription's.
-            fits=lambda each: each["grace_until"] is not None,
+            fits=lambda each: each["payment_failed_at"] is not None,
         )
         mail = await_answer(
             lambda: [
