@@ -6,7 +6,6 @@ import importlib
 import json
 import logging
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -159,16 +158,18 @@ def application(url: str) -> Iterator[Application]:
 def _log_lines_thrown_away() -> Iterator[None]:
     logger = get_logger()
     level = logger.log_level
-    logger.setLevel("INFO")
     handlers = [each for each in logger.handlers if isinstance(each, logging.StreamHandler)]
+    streams = [handler.stream for handler in handlers]
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-        streams = [handler.setStream(nowhere) or sys.stdout for handler in handlers]
         try:
+            logger.setLevel("INFO")
+            for handler in handlers:
+                handler.stream = nowhere  # setStream would flush the other, which may be closed
             yield
         finally:
             logger.setLevel(level)
             for handler, stream in zip(handlers, streams, strict=True):
-                handler.setStream(stream)
+                handler.stream = stream
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -15,9 +16,10 @@ import pytest
 from rich.console import Console
 
 from benchmarks import autosave, imports, pairs, proxy, round_trips, scoring
-from benchmarks.application import Databases
+from benchmarks.application import Databases, application
 from benchmarks.report import Report, Row
 from cron import score_exams
+from studypack.core.telemetry import get_logger
 from tests.architecture.test_ownership import OPERATIONS
 
 ROOT = Path(__file__).parents[2]
@@ -114,6 +116,23 @@ def test_imports_are_taken_in_fresh_interpreters(
 
     assert row["name"] in names
     assert row["modules"] > row["modules_other"] > 100
+
+
+def test_the_products_log_is_as_before_when_a_benchmark_is_over(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger = get_logger()
+    closed = io.StringIO()
+    closed.close()  # as a test's captured output is when a later one runs
+    monkeypatch.setattr(logger.registered_handler, "stream", closed)
+    level = logger.log_level
+
+    with application(database_url):
+        assert logger.log_level == logging.INFO
+        logger.info("thrown away")
+
+    assert logger.log_level == level
+    assert logger.registered_handler.stream is closed
 
 
 def test_alternatives_take_turns_and_begin_in_turns() -> None:
