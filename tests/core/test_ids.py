@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from studypack.core.ids import smallest_uuid7, time_of, uuid7
+from studypack.core.ids import derived_uuid7, smallest_uuid7, time_of, uuid7
 
 TIMES = st.datetimes(
     min_value=datetime(1971, 1, 1),  # noqa: DTZ001 (hypothesis adds the zone)
@@ -58,3 +58,14 @@ def test_the_database_makes_ids_of_the_same_kind(session) -> None:
     assert abs(time_of(made) - now) <= MILLISECOND
     assert abs(bound.int - smallest_uuid7(now).int) >> 80 <= 1
     assert bound <= made
+
+
+def test_a_derived_id_is_the_same_each_time_and_of_the_time_of_what_it_is_derived_from() -> None:
+    noon = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    reference, other = uuid7(noon), uuid7(noon)
+
+    derived = derived_uuid7(reference, "purchase_completed")
+
+    assert derived == derived_uuid7(reference, "purchase_completed")
+    assert (derived.version, time_of(derived)) == (7, noon)
+    assert len({derived, derived_uuid7(reference, "x"), derived_uuid7(other, "x"), reference}) == 4
