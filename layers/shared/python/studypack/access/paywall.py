@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 
 from studypack.billing.entitlements import Entitlements
 from studypack.billing.features import Feature
-from studypack.billing.offers import products_opening
 from studypack.core.errors import PaymentRequired
 
 
@@ -40,6 +39,9 @@ def paywall(
     deck_id: UUID | None = None,
 ) -> PaymentRequired:
     """The refusal, with the products on offer that open the feature for this thing."""
+    # Every API function has this guard; only who is refused pays for the price list's models.
+    from studypack.billing.offers import products_opening
+
     offers = products_opening(
         session, feature, course_id=course_id, template_id=template_id, deck_id=deck_id
     )
