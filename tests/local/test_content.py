@@ -399,6 +399,7 @@ def test_seeding_again_changes_nothing() -> None:
         "accounts: 0 created",
         "occupational-therapy: 0 questions created, 0 changed, 114 unchanged",
         "python-programming: 0 questions created, 0 changed, 43 unchanged",
+        "price list: 0 products created",
     ]
 
 
@@ -422,7 +423,7 @@ def test_an_edited_question_is_changed_by_the_next_seed(folder: Folder, tmp_path
     folder.change(FUNCTIONS, lambda questions: questions[0].update(stem="Changed?"))
     lines: list[str] = []
     seed.seed(lines.append, root=tmp_path)
-    assert lines[-1] == "a-course: 0 questions created, 1 changed, 42 unchanged"
+    assert "a-course: 0 questions created, 1 changed, 42 unchanged" in lines
     assert bank.value("SELECT count(*) FROM learning.courses") == 2
 
 
@@ -438,7 +439,8 @@ def seeded(library: Folder) -> str:
     """The line that a seed from there says of the course."""
     lines: list[str] = []
     seed.seed(lines.append, root=library.path.parent)
-    return lines[-1]
+    [line] = [line for line in lines if line.startswith("a-course: ")]
+    return line
 
 
 @pytest.mark.usefixtures("database_url")
