@@ -232,6 +232,43 @@ def test_a_full_refund_of_the_newest_period_ends_access_at_once(buyer: Buyer) ->
     assert ended.status == "ACTIVE"  # Stripe has not been asked to end it
 
 
+def more_seats(buyer: Buyer, subscription: Any) -> tuple[Any, Any]:
+    """Pay for a second one within the period; its renewal's payment and this one."""
+    buyer.pass_days(1)
+    buyer.local.client.v1.subscriptions.update(
+        subscription.stripe_subscription_id,
+        {
+            "items": [{"id": subscription.stripe_item_id, "quantity": 2}],
+            "proration_behavior": "always_invoice",
+        },
+    )
+    buyer.local.deliver_new()
+    renewal, change = bank.rows("SELECT * FROM payments.transactions ORDER BY amount DESC")
+    return renewal, change
+
+
+def test_a_period_that_was_paid_in_parts_is_refunded_when_all_of_them_are(buyer: Buyer) -> None:
+    renewal, change = more_seats(buyer, buyer.subscribe())
+
+    buyer.refund(change.stripe_payment_intent_id)
+    buyer.local.deliver_new()
+    assert buyer.subscription().access_ended_at is None
+
+    buyer.refund(renewal.stripe_payment_intent_id)
+    buyer.local.deliver_new()
+    assert buyer.subscription().access_ended_at is not None
+
+
+def test_a_renewal_lost_to_a_dispute_ends_access_also_after_a_change_of_plan(buyer: Buyer) -> None:
+    renewal, _ = more_seats(buyer, buyer.subscribe())
+    dispute = buyer.local.standin.dispute(renewal.stripe_charge_id)
+
+    buyer.local.standin.close_dispute(dispute, won=False)
+    buyer.local.deliver_new()
+
+    assert buyer.subscription().access_ended_at is not None
+
+
 def test_the_next_period_opens_again(buyer: Buyer) -> None:
     subscription = buyer.subscribe()
     payment = buyer.payment("subscription_id", subscription.id)

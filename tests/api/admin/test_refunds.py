@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import bank, shop
+from tests.support import bank, billing, shop
 from tests.support.billing import LocalStripe
 from tests.support.concurrency import at_once
 from tests.support.people import PASSWORD
@@ -114,6 +114,47 @@ def test_a_subscriptions_payment_that_goes_back_ends_its_access(
 
     [subscription] = look(support, learner)["subscriptions"]
     assert subscription["access_ended_at"] is not None
+
+
+def test_whoever_got_the_present_period_back_is_not_charged_for_the_next(
+    learner: Any, support: Any, standin: LocalStripe
+) -> None:
+    shop.pay(standin, shop.open_page(learner, "pro-annual"))
+    [paid] = look(support, learner)["transactions"]
+
+    refund(support, learner, paid["id"], amount=39_899)
+    assert billing.run_job("settle_with_stripe")["processed"] == 0
+    refund(support, learner, paid["id"])
+
+    assert billing.run_job("settle_with_stripe")["cancellations"] == 1
+    [at_stripe] = standin.standin.all("subscription")
+    assert at_stripe["status"] == "canceled"
+    assert shop.ask(learner, "pro-annual").status_code == 201
+
+
+def test_a_refund_that_stripe_refuses_ends_no_subscription(
+    learner: Any, support: Any, standin: LocalStripe
+) -> None:
+    shop.pay(standin, shop.open_page(learner, "pro-annual"))
+    [paid] = look(support, learner)["transactions"]
+    standin.standin.dispute(standin.standin.all("charge")[-1]["id"])  # its news is on its way
+
+    refused = refund(support, learner, paid["id"]).json()
+    billing.run_job("settle_with_stripe")
+
+    assert refused["status"] == "FAILED"
+    [subscription] = look(support, learner)["subscriptions"]
+    assert (subscription["status"], subscription["access_ended_at"]) == ("ACTIVE", None)
+    assert standin.standin.all("subscription")[0]["status"] == "active"
+
+
+def test_nobody_gives_themselves_money_back(support: Any, standin: LocalStripe) -> None:
+    paid = shop.payment_of(shop.buy(support, standin))
+
+    answer = refund(support, support, paid.id)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "own_account")
+    assert standin.standin.all("refund") == []
 
 
 def test_an_act_of_support_is_written_down(

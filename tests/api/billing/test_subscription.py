@@ -12,7 +12,7 @@ import pytest
 from studypack.billing.holdings import list_holdings
 from studypack.billing.models import ProductKind, SubscriptionStatus
 from studypack.core.database import transaction
-from tests.support import bank, holdings
+from tests.support import bank, holdings, shop
 from tests.support.billing import LocalStripe
 from tests.support.subscribers import (
     DAY,
@@ -249,23 +249,21 @@ def test_a_payment_whose_news_is_on_its_way_is_waited_for(
     assert (answer.status_code, answer.json()["code"]) == (409, "payment_not_settled")
 
 
-def test_all_that_was_paid_for_the_period_goes_back(learner: Any, standin: LocalStripe) -> None:
-    subscribe(learner, standin, "enterprise-monthly", quantity=1)
-    shown = learner.post(
-        f"{SUBSCRIPTION}/change-plan/preview",
-        json={"sku": "enterprise-monthly", "quantity": 3, "proration": "always_invoice"},
-    ).json()
-    changed = learner.post(
-        f"{SUBSCRIPTION}/change-plan",
-        json={
-            "sku": "enterprise-monthly",
-            "quantity": 3,
-            "proration": "always_invoice",
-            "proration_date": shown["proration_date"],
-        },
+def change_plan(person: Any, standin: LocalStripe, sku: str, **more: Any) -> Any:
+    """Preview a change, make it, and take in what Stripe tells; the preview."""
+    wanted = {"sku": sku, "proration": "always_invoice", **more}
+    shown = person.post(f"{SUBSCRIPTION}/change-plan/preview", json=wanted).json()
+    changed = person.post(
+        f"{SUBSCRIPTION}/change-plan", json={**wanted, "proration_date": shown["proration_date"]}
     )
     assert changed.status_code == 200, changed.text
     standin.deliver_new()
+    return shown
+
+
+def test_all_that_was_paid_for_the_period_goes_back(learner: Any, standin: LocalStripe) -> None:
+    subscribe(learner, standin, "enterprise-monthly", quantity=1)
+    shown = change_plan(learner, standin, "enterprise-monthly", quantity=3)
 
     body = learner.post(f"{SUBSCRIPTION}/refund").json()
 
@@ -273,6 +271,42 @@ def test_all_that_was_paid_for_the_period_goes_back(learner: Any, standin: Local
     assert amounts == sorted([3_900, shown["due_now"]["amount"]])
     assert {refund["status"] for refund in body["refunds"]} == {"SUCCEEDED"}
     assert closed_because(learner) == ["refunded"]
+
+
+@pytest.mark.parametrize(
+    ("bought", "quantity", "changed", "credit"),
+    [("enterprise-monthly", 5, "enterprise-monthly", 15_600), ("pro-annual", 1, "pro-monthly", 1)],
+)
+def test_what_a_smaller_plan_gave_back_already_does_not_go_back_again(
+    learner: Any, standin: LocalStripe, bought: str, quantity: int, changed: str, credit: int
+) -> None:
+    subscribe(learner, standin, bought, quantity=quantity)
+    change_plan(learner, standin, changed, quantity=1)
+
+    answer = learner.post(f"{SUBSCRIPTION}/refund")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "credit_given")
+    assert answer.json()["credit"]["amount"] >= credit
+    assert standin.standin.all("refund") == []
+    assert closed_because(learner) == [None]
+
+
+def test_one_paid_back_at_stripe_and_not_ended_there_can_be_ended_by_its_owner(
+    learner: Any, standin: LocalStripe
+) -> None:
+    subscribe(learner, standin)
+    standin.client.v1.refunds.create(
+        {"payment_intent": bank.value("SELECT stripe_payment_intent_id FROM payments.transactions")}
+    )
+    standin.deliver_new()
+    assert closed_because(learner) == ["refunded"]
+
+    again = shop.ask(learner, "pro-annual")
+    answer = learner.post(f"{SUBSCRIPTION}/cancel")
+
+    assert (again.status_code, again.json()["change_plan"]) == (409, None)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["cancel_at_period_end"] is True
 
 
 def test_what_is_being_ended_is_not_changed(learner: Any, standin: LocalStripe) -> None:

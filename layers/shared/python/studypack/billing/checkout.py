@@ -234,6 +234,13 @@ def _refuse_what_is_owned(
                 ~Subscription.is_duplicate,
             )
         ).first()
+        if live is not None and live.access_ended_at is not None:
+            raise Conflict(
+                "Your former subscription has not ended yet: cancel it, or wait a minute.",
+                code="already_owned",
+                until=live.current_period_end,
+                change_plan=None,
+            )
         if live is not None:
             raise Conflict(
                 "You have a subscription: change its plan instead.",

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from studypack.billing import customers, invoicing
 from studypack.billing.models import (
+    LIVE_STATUSES,
     Dispute,
     DisputeStatus,
     Purchase,
@@ -196,11 +197,13 @@ def request_by_support(
     idempotency_key: str | None,
 ) -> Refund:
     """Give back a payment of this user or a part of it, at any time; audited. All of it ends the
-    access that it paid for.
+    access that it paid for, and a subscription whose present period it paid.
 
-    Raises NotFound (`user_not_found`, `transaction_not_found`), Conflict: see `reserve`, and
-    `payment_disputed`.
+    Raises NotFound (`transaction_not_found`), Conflict: see `reserve`, `payment_disputed`, and
+    `own_account`: nobody gives themselves money.
     """
+    if user_id == requested_by:
+        raise Conflict("Somebody else has to give back your payment.", code="own_account")
     given = {"transaction": str(transaction_id), "amount": amount, "reason": reason}
     repeatable = RepeatableRequest(requested_by, "admin.refunds", idempotency_key, given)
     with transaction() as session:
@@ -235,10 +238,25 @@ def request_by_support(
                 reason=reason,
             )
             settle_what_was_paid(session, payment)
+            _end_what_renews(session, payment)
             return refund.id
 
         refund_id = once(session, repeatable, work, lambda made: made)
     return settle(refund_id)
+
+
+def _end_what_renews(session: Session, payment: Transaction) -> None:
+    """Whoever got the present period's money back must not be charged for the next one: from now on
+    the subscription's end is owed to Stripe (the sweep sees to it).
+    """
+    if payment.subscription_id is None:
+        return
+    subscription = session.get_one(Subscription, payment.subscription_id)
+    if subscription.access_ended_at is None or subscription.ended_at is not None:
+        return
+    if subscription.cancel_requested_at is None and subscription.status in LIVE_STATUSES:
+        subscription.cancel_requested_at = subscription.access_ended_at
+        session.flush()
 
 
 def settle(refund_id: UUID) -> Refund:

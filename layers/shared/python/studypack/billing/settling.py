@@ -6,8 +6,9 @@ Whoever calls holds the lock of the customer's row (payments.customers).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import select, text
@@ -60,17 +61,22 @@ _OF_SUBSCRIPTION = text(
     f"""
     SELECT (SELECT min(i.first_failed_at) FROM payments.invoices i
              WHERE i.subscription_id = :id AND i.status IN ('SENT', 'OVERDUE')) AS failed_at,
-           newest.issued_at, m.*
-      FROM (SELECT 1) AS one
-      LEFT JOIN LATERAL (
-           SELECT i.id, i.issued_at FROM payments.invoices i
+           paid.issued_at, m.*
+      FROM (SELECT max(i.period_end) AS ends_at FROM payments.invoices i
+             WHERE i.subscription_id = :id AND i.status = 'PAID') period
+     CROSS JOIN LATERAL (
+           SELECT array_agg(i.id) AS ids, min(i.issued_at) AS issued_at
+             FROM payments.invoices i
             WHERE i.subscription_id = :id AND i.status = 'PAID'
-            ORDER BY i.issued_at DESC, i.stripe_invoice_id DESC LIMIT 1) newest ON true
-      LEFT JOIN LATERAL ({_MONEY_BACK} WHERE t.invoice_id = newest.id
-                         AND t.status IN ('SUCCEEDED', 'REFUNDED')
-                         ORDER BY t.amount DESC, t.id LIMIT 1) m ON true
+              AND i.period_end IS NOT DISTINCT FROM period.ends_at) paid
+      LEFT JOIN LATERAL ({_MONEY_BACK} WHERE t.invoice_id = ANY(paid.ids) AND t.amount > 0
+                         AND t.status IN ('SUCCEEDED', 'REFUNDED')) m ON true
+     ORDER BY m.id
     """  # noqa: S608 (our own text)
 )
+"""All that was paid for the newest period: its renewal, and changes of plan within it, some of
+which give back instead and are paid by nobody.
+"""
 
 
 @dataclass(frozen=True)
@@ -180,14 +186,14 @@ def settle_subscription(session: Session, subscription: Subscription) -> None:
     its newest period was paid back. What has ended is owed no cancellation.
     """
     session.flush()
-    row = session.execute(_OF_SUBSCRIPTION, {"id": subscription.id}).one()
+    rows = session.execute(_OF_SUBSCRIPTION, {"id": subscription.id}).all()
     failing = subscription.status is SubscriptionStatus.PAST_DUE
-    subscription.payment_failed_at = row.failed_at if failing else None
-    back = NOTHING_BACK if row.id is None else MoneyBack.of(row)
+    subscription.payment_failed_at = rows[0].failed_at if failing else None
+    back = _of_all([MoneyBack.of(row) for row in rows if row.id is not None])
     if back.reason is None:
         subscription.access_ended_at = subscription.access_end_event_id = None
     else:
-        subscription.access_ended_at = _ended_at(subscription, back, row.issued_at)
+        subscription.access_ended_at = _ended_at(subscription, back, rows[0].issued_at)
         subscription.access_end_event_id = back.event_id
         if back.reason == DISPUTE_LOST and subscription.status in LIVE_STATUSES:
             # Whoever had the bank take the money back must not be charged for the next period.
@@ -195,6 +201,23 @@ def settle_subscription(session: Session, subscription: Subscription) -> None:
     if subscription.ended_at is not None:
         subscription.cancel_requested_at = None
     session.flush()
+
+
+def _of_all(payments: Sequence[MoneyBack]) -> MoneyBack:
+    """What became of the payments of one period together: one that was lost to a dispute ends it,
+    and so does the refund of all of them.
+    """
+    lost = [back for back in payments if back.reason == DISPUTE_LOST]
+    if lost:
+        return min(lost, key=_when)
+    if payments and all(back.reason is not None for back in payments):
+        return max(payments, key=_when)
+    return NOTHING_BACK
+
+
+def _when(back: MoneyBack) -> tuple[datetime, str]:
+    # Without a time: known by reference only, until the event of it comes.
+    return back.ended_at or datetime.min.replace(tzinfo=UTC), back.event_id or ""
 
 
 def _ended_at(

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from studypack.billing import customers, owed, refunds
@@ -42,12 +42,10 @@ from studypack.integrations.stripe import call
 if TYPE_CHECKING:
     from stripe import StripeClient
 
-LIVE = (
-    Subscription.status.in_(LIVE_STATUSES)
-    & ~Subscription.is_duplicate
-    & Subscription.access_ended_at.is_(None)
-)
-"""Of a user at most one: what they can change."""
+RENEWING = Subscription.status.in_(LIVE_STATUSES) & ~Subscription.is_duplicate
+"""Of a user at most one: what they can end. Its present period may have been paid back."""
+LIVE = RENEWING & Subscription.access_ended_at.is_(None)
+"""What they can change."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,9 @@ def _grace_until(subscription: Subscription, *, days: int) -> datetime | None:
     return failed_at + timedelta(days=days)
 
 
-def lock_live(session: Session, user_id: UUID) -> Subscription:
+def lock_live(
+    session: Session, user_id: UUID, *, which: ColumnElement[bool] = LIVE
+) -> Subscription:
     """The user's own live subscription, with their money locked.
 
     Raises NotFound (`subscription_not_found`).
@@ -132,7 +132,7 @@ def lock_live(session: Session, user_id: UUID) -> Subscription:
     if customer is not None:
         found = session.scalars(
             select(Subscription)
-            .where(Subscription.user_id == user_id, LIVE)
+            .where(Subscription.user_id == user_id, which)
             .execution_options(populate_existing=True)
         ).one_or_none()
     if found is None:
@@ -157,7 +157,7 @@ def cancel(user_id: UUID) -> SubscriptionView:
     Raises NotFound (`subscription_not_found`), Conflict (`subscription_ending`), Unavailable.
     """
     with transaction() as session:
-        subscription = lock_live(session, user_id)
+        subscription = lock_live(session, user_id, which=RENEWING)
         refuse_ending(subscription)
         stripe_id, is_done = subscription.stripe_subscription_id, subscription.cancel_at_period_end
     if not is_done:
@@ -178,7 +178,7 @@ def resume(user_id: UUID) -> SubscriptionView:
     Unavailable.
     """
     with transaction() as session:
-        subscription = lock_live(session, user_id)
+        subscription = lock_live(session, user_id, which=RENEWING)
         refuse_ending(subscription)
         stripe_id = subscription.stripe_subscription_id
         is_ending = subscription.cancel_at_period_end
@@ -241,7 +241,8 @@ def take_back(user_id: UUID, *, idempotency_key: str | None, now: datetime) -> T
     subscription at Stripe at once.
 
     Raises NotFound (`subscription_not_found`); Conflict: `refund_window_over`, `not_refundable`
-    when nothing was paid, `payment_not_settled`, `payment_disputed`, `already_refunded`.
+    when nothing was paid, `credit_given`, `payment_not_settled`, `payment_disputed`,
+    `already_refunded`.
     """
     repeatable = RepeatableRequest(user_id, "subscription.refund", idempotency_key, None)
     with transaction() as session:
@@ -273,6 +274,7 @@ def _promise(session: Session, user_id: UUID, *, now: datetime) -> UUID:
     payments = _payments_of_period(session, subscription)
     if not payments:
         raise _nothing_to_take_back(session, subscription)
+    _refuse_credited(session, subscription, payments)
     for payment in payments:
         refunds.refuse_disputed(session, payment)
         if refunds.refundable(session, payment) > 0 or len(payments) == 1:
@@ -304,6 +306,33 @@ def _nothing_to_take_back(session: Session, subscription: Subscription) -> Confl
     if paid:
         return Conflict("This payment has not gone through.", code="payment_not_settled")
     return Conflict("Nothing was paid for this period.", code="not_refundable")
+
+
+def _refuse_credited(
+    session: Session, subscription: Subscription, payments: Sequence[Transaction]
+) -> None:
+    """Raise Conflict (`credit_given`) when a smaller plan gave back a part of these payments: it
+    lies on the customer's balance at Stripe, and would go back a second time.
+    """
+    first = (
+        select(func.min(Invoice.issued_at))
+        .where(Invoice.id.in_([payment.invoice_id for payment in payments]))
+        .scalar_subquery()
+    )
+    credit = session.scalar(
+        select(func.sum(-Invoice.total)).where(
+            Invoice.subscription_id == subscription.id,
+            Invoice.status == InvoiceStatus.PAID,
+            Invoice.total < 0,
+            Invoice.issued_at >= first,
+        )
+    )
+    if credit:
+        raise Conflict(
+            "A part of this payment is credited to you since the plan changed; ask support.",
+            code="credit_given",
+            credit={"amount": int(credit), "currency": subscription.currency},
+        )
 
 
 def _lock_newest(session: Session, user_id: UUID) -> Subscription:
