@@ -143,7 +143,7 @@ def test_the_mail_says_who_invites_to_what(owner: Person) -> None:
     mail = bank.row("SELECT * FROM notifications.email_queue WHERE template = 'SEAT_INVITATION'")
 
     assert (mail.to_address, mail.user_id) == ("new@example.com", owner.id)
-    assert (mail.data["inviter"], mail.data["product"]) == ("Ana", "A product")
+    assert (mail.data["inviter_name"], mail.data["product_name"]) == ("Ana", "A product")
     token = token_mailed_to("new@example.com")
     stored = bank.value("SELECT encode(token_hash, 'hex') FROM payments.seat_invitations")
     assert token not in stored

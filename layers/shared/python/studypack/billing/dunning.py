@@ -5,6 +5,8 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from studypack.billing.events.printable import of_failing_invoice
+from studypack.billing.models import Invoice, Subscription
 from studypack.core.business_settings import get_business_settings
 from studypack.core.jobs import Run
 from studypack.notifications.models import EmailTemplate
@@ -14,7 +16,7 @@ SIZE = 200
 
 _STILL_FAILING = text(
     """
-    SELECT i.id, i.user_id
+    SELECT i.id, i.user_id, s.id AS subscription_id
       FROM payments.invoices i
       JOIN payments.subscriptions s ON s.id = i.subscription_id AND s.status = 'PAST_DUE'
      WHERE i.first_failed_at <= now() - make_interval(days => :days)
@@ -41,6 +43,11 @@ def remind_finally(run: Run) -> None:
                 EmailTemplate.PAYMENT_FAILED_FINAL,
                 occasion=f"invoice:{row.id}",
                 invoice_id=str(row.id),
+                **of_failing_invoice(
+                    session,
+                    session.get_one(Invoice, row.id),
+                    session.get_one(Subscription, row.subscription_id),
+                ),
             )
         run.count("reminders", len(rows))
         return len(rows)

@@ -323,8 +323,9 @@ def _mail(
         occasion=f"{invitation.id}:{invitation.token_hash.hex()[:16]}",
         to_address=invitation.email,
         link=f"{page}?{urlencode({'token': token})}",
-        product=product.name,
-        inviter=name or inviter.email,
+        product_name=product.name,
+        inviter_name=name,
+        inviter_email=inviter.email,
         expires_at=invitation.expires_at.isoformat(),
     )
 

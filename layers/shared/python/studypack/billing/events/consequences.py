@@ -12,9 +12,11 @@ from sqlalchemy import select
 
 from studypack.activity.service import record_event_once
 from studypack.billing import invoicing
-from studypack.billing.events import duplicates
+from studypack.billing.events import duplicates, printable
+from studypack.billing.events.printable import Facts
 from studypack.billing.events.told import Work
 from studypack.billing.models import (
+    CreditNote,
     Invoice,
     Purchase,
     Refund,
@@ -55,7 +57,7 @@ def _first_paid(work: Work, purchase: Purchase) -> None:
         raise RuntimeError("a paid purchase has begun")
     for twice in duplicates.find_purchases_paid_twice(work, purchase):
         _pay_back_purchase(work, twice)
-    invoicing.issue_for_purchase(work.session, purchase, at=at)
+    invoice = invoicing.issue_for_purchase(work.session, purchase, at=at)
     tell(
         work,
         "purchase_completed",
@@ -64,7 +66,8 @@ def _first_paid(work: Work, purchase: Purchase) -> None:
         at=at,
         product=purchase.product_id,
     )
-    mail(work, purchase.user_id, EmailTemplate.RECEIPT, purchase=purchase.id)
+    facts = printable.of_purchase(work.session, purchase, invoice)
+    mail(work, purchase.user_id, EmailTemplate.RECEIPT, facts, purchase=purchase.id)
 
 
 def _pay_back_purchase(work: Work, purchase: Purchase) -> None:
@@ -119,10 +122,18 @@ def refund_settled(work: Work, refund: Refund, payment: Transaction) -> None:
     """A refund went through: its credit note, its mail, its figure; and what it was paid for."""
     if refund.status is RefundStatus.SUCCEEDED and refund.settled_at is not None:
         at = refund.settled_at
-        invoicing.issue_credit_note(work.session, refund, at=at)
+        note = invoicing.issue_credit_note(work.session, refund, at=at)
         tell(work, "refund_completed", refund.id, payment.user_id, at=at, amount=refund.amount)
-        mail(work, payment.user_id, EmailTemplate.REFUND, refund=refund.id)
-    settle_of_transaction(work, payment)
+        settle_of_transaction(work, payment)
+        _mail_refund(work, refund, payment, note)
+    else:
+        settle_of_transaction(work, payment)
+
+
+def _mail_refund(work: Work, refund: Refund, payment: Transaction, note: CreditNote | None) -> None:
+    bought = printable.bought_with(work.session, payment.purchase_id, payment.subscription_id)
+    facts = printable.of_refund(work.session, refund, bought, note)
+    mail(work, payment.user_id, EmailTemplate.REFUND, facts, refund=refund.id)
 
 
 def payment_linked(work: Work, payment: Transaction, invoice: Invoice) -> None:
@@ -143,11 +154,18 @@ def tell(
     record_event_once(work.session, name, reference, now=at, user_id=user_id, **payload)
 
 
-def mail(work: Work, user_id: UUID | None, template: EmailTemplate, **about: UUID) -> None:
+def mail(
+    work: Work, user_id: UUID | None, template: EmailTemplate, facts: Facts, **about: UUID
+) -> None:
     """A mail about one object, once; none to somebody who is gone."""
     if user_id is None:
         return
     [(kind, id)] = about.items()
     enqueue_email(
-        work.session, user_id, template, occasion=f"{kind}:{id}", **{f"{kind}_id": str(id)}
+        work.session,
+        user_id,
+        template,
+        occasion=f"{kind}:{id}",
+        **{f"{kind}_id": str(id)},
+        **facts,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from studypack.billing import invoicing
+from studypack.billing.events import printable
 from studypack.billing.events.consequences import (
     mail,
     payment_linked,
@@ -38,7 +39,8 @@ def invoice_paid(work: Work, told: Told) -> None:
         _link(work, payment, invoice)
     settle_after_subscription(work, subscription)
     if invoice.total > 0:
-        mail(work, invoice.user_id, EmailTemplate.RECEIPT, invoice=invoice.id)
+        facts = printable.of_paid_invoice(work.session, invoice, subscription)
+        mail(work, invoice.user_id, EmailTemplate.RECEIPT, facts, invoice=invoice.id)
 
 
 def invoice_payment_failed(work: Work, told: Told) -> None:
@@ -48,7 +50,8 @@ def invoice_payment_failed(work: Work, told: Told) -> None:
     if invoice.first_failed_at is not None:
         tell(work, "payment_failed", invoice.id, invoice.user_id, at=invoice.first_failed_at)
     if invoice.status in {InvoiceStatus.SENT, InvoiceStatus.OVERDUE}:
-        mail(work, invoice.user_id, EmailTemplate.PAYMENT_FAILED, invoice=invoice.id)
+        facts = printable.of_failing_invoice(work.session, invoice, subscription)
+        mail(work, invoice.user_id, EmailTemplate.PAYMENT_FAILED, facts, invoice=invoice.id)
 
 
 def invoice_payment_paid(work: Work, told: Told) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from studypack.billing.events import printable
 from studypack.billing.events.consequences import (
     settle_after_subscription,
     subscription_began,
@@ -71,7 +72,7 @@ def trial_will_end(work: Work, told: Told) -> None:
             EmailTemplate.TRIAL_ENDING,
             occasion=f"subscription:{row.id}:{trial_end.isoformat()}",
             subscription_id=str(row.id),
-            trial_end=trial_end.isoformat(),
+            **printable.of_trial(work.session, row),
         )
 
 
