@@ -10,6 +10,6 @@ def handler(run: Run) -> None:
     if not reconciling.is_set_up():
         run.complete = True
         return
-    reconciling.backfill(run)
+    run.skip("events_undelivered", reconciling.backfill(run))
     if run.complete:
-        reconciling.compare_subscriptions(run)
+        run.skip("unexplained", reconciling.compare_subscriptions(run))

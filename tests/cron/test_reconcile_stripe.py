@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from studypack.billing import reconciling
 from tests.support import bank, billing
 from tests.support.billing import LocalStripe
 from tests.support.buyer import Buyer
@@ -60,6 +64,50 @@ def test_one_customer_ahead_in_time_hides_nobody_elses_events(buyer: Buyer) -> N
     buyer.pay(buyer.visit("pack"))
 
     assert run()["events_missed"] == len(buyer.local.new_events())
+
+
+def test_events_that_should_have_come_long_ago_raise_the_alarm(
+    buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buyer.pay(buyer.visit("pack"))
+    assert run()["events_undelivered"] == 0, "a new account has 30 days of them"
+    buyer.pay(buyer.visit("monthly"))
+    young = len(buyer.local.new_events())
+    monkeypatch.setattr(reconciling, "DELIVERED_WITHIN", timedelta(seconds=-60))
+
+    report = run()
+
+    assert 0 < report["events_undelivered"] == report["events_missed"] < young
+    assert run()["events_undelivered"] == 0
+
+
+def test_an_event_that_may_be_on_its_way_still_raises_none(buyer: Buyer) -> None:
+    run()
+    buyer.subscribe()
+    buyer.pay(buyer.visit("pack"))
+
+    report = run()
+
+    assert report["events_missed"] > 0
+    assert report["events_undelivered"] == 0
+
+
+def test_one_that_cannot_be_repaired_does_not_end_the_run_and_raises_the_alarm(
+    buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buyer.subscribe()
+    run()
+    bank.execute("UPDATE payments.subscriptions SET quantity = 9")
+
+    def fault(*_given: Any) -> None:
+        raise KeyError("a fault of ours")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(reconciling, "apply_answer", fault)
+        report = run()
+
+    assert (report["unexplained"], report["complete"]) == (1, True)
+    assert run()["drifted"] == 1
 
 
 def test_a_subscription_that_differs_is_repaired_and_counted(buyer: Buyer) -> None:

@@ -71,6 +71,27 @@ def test_an_outage_leaves_it_to_the_next_run_and_is_counted(buyer: Buyer) -> Non
     assert run()["refunds"] == 1
 
 
+def test_one_that_fails_for_whatever_reason_keeps_no_other_from_being_done(
+    buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = promise(buyer, bought := buyer.buy(), 100), promise(buyer, bought, 200)
+    settle = refunds.settle
+
+    def fails_once(refund_id: UUID) -> Any:
+        if refund_id == first:
+            raise KeyError("a fault of ours")
+        return settle(refund_id)
+
+    monkeypatch.setattr(refunds, "settle", fails_once)
+
+    report = run()
+
+    assert (report["refunds"], report["refused"], report["complete"]) == (1, 1, True)
+    assert bank.value("SELECT status FROM payments.refunds WHERE id = :id", id=second) == (
+        "SUCCEEDED"
+    )
+
+
 def test_an_answer_that_was_lost_makes_no_second_refund(buyer: Buyer) -> None:
     bought = buyer.buy()
     promise(buyer, bought, 900)

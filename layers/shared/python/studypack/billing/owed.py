@@ -57,9 +57,15 @@ def _try(id: UUID, what: str) -> bool:
         if what == "refund":
             return _is_with_stripe(refunds.settle(id))
         cancel_at_stripe(id)
-    except (AppError, Unexplained) as error:
+    except Exception as error:
+        # Whatever it is, it keeps no other from being done, and the next run tries it again.
+        known = isinstance(error, (AppError, Unexplained))
         code = error.code if isinstance(error, AppError) else "unexplained"
-        get_logger().warning("stripe is owed", extra={"what": what, "id": str(id), "code": code})
+        get_logger().warning(
+            "stripe is owed",
+            extra={"what": what, "id": str(id), "code": code},
+            exc_info=None if known else error,
+        )
         return False
     return True
 

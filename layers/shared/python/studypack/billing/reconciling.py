@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 from studypack.billing import inbox, owed
 from studypack.billing.events.subscription_rows import differs
 from studypack.billing.events.subscriptions import apply_answer
-from studypack.billing.events.told import Unexplained, Work, id_of
+from studypack.billing.events.told import Unexplained, Work, id_of, known_time
 from studypack.billing.inbox import Outcome
 from studypack.billing.models import LIVE_STATUSES, Customer, StripeEvent, Subscription
 from studypack.billing.truth import SUBSCRIPTION, Document, Truth, with_truth
 from studypack.core.config import get_settings
 from studypack.core.database import transaction
+from studypack.core.errors import Unavailable
 from studypack.core.jobs import Run
 from studypack.core.telemetry import get_logger
 from studypack.integrations.stripe import call
@@ -29,6 +30,8 @@ OVERLAP: Final = timedelta(hours=24)
 """Newer events may have come while an older one was lost."""
 LISTED: Final = timedelta(days=30)
 """For how long Stripe lists events."""
+DELIVERED_WITHIN: Final = timedelta(minutes=15)
+"""A younger event may be on its way still."""
 PAGE: Final = 100
 
 
@@ -38,29 +41,43 @@ def is_set_up() -> bool:
     return settings.stripe_api_key is not None or settings.stripe_secret is not None
 
 
-def backfill(run: Run) -> None:
-    """Record and process the events that Stripe lists and we never saw, oldest first."""
+def backfill(run: Run) -> int:
+    """Record and process the events that Stripe lists and we never saw, oldest first; how many of
+    them should have been here by now.
+
+    When the webhook refuses everything (a wrong secret, say), nothing else tells.
+    """
     with transaction() as session:
-        since = _since(session)
+        newest, now = _newest(session)
+    since = _since(newest, now)
     missing: list[Document] = []
+    undelivered = 0
     for page in _pages(run, "events", {"created": {"gte": int(since.timestamp())}}):
         run.count("events_listed", len(page))
         missing += _unknown(page)
     for event in sorted(missing, key=lambda each: (each["created"], each["id"])):
         if not run.has_time():
             run.complete = False
-            return
+            return undelivered
         done = inbox.process(inbox.record(event))
         owed.settle_at_once(done.owed_refunds, done.owed_cancellations)
         run.count("events_missed", 1)
+        if newest is not None and known_time(event["created"]) < now - DELIVERED_WITHIN:
+            undelivered += 1
         run.count("events_failed", done.outcome is Outcome.FAILED)
         run.processed += 1
+    return undelivered
 
 
-def _since(session: Session) -> datetime:
-    newest, now = session.execute(
-        select(func.max(StripeEvent.occurred_at), func.now().label("now"))
+def _newest(session: Session) -> tuple[datetime | None, datetime]:
+    """When the newest event that we know was made (None: there is none), and now."""
+    row = session.execute(
+        select(func.max(StripeEvent.occurred_at).label("newest"), func.now().label("now"))
     ).one()
+    return row.newest, row.now
+
+
+def _since(newest: datetime | None, now: datetime) -> datetime:
     if newest is None:
         return now - LISTED
     # A customer on a test clock may be ahead of everybody else, who must not be missed for it.
@@ -77,23 +94,25 @@ def _unknown(events: Sequence[Document]) -> list[Document]:
     return [each for each in events if each["id"] not in known]
 
 
-def compare_subscriptions(run: Run) -> None:
+def compare_subscriptions(run: Run) -> int:
     """Hold every live subscription, theirs and ours, against the other side; what differs is
-    counted, logged, and repaired by Stripe's state.
+    counted, logged, and repaired by Stripe's state. How many could not be repaired.
     """
+    failed = 0
     seen: set[str] = set()
     for page in _pages(run, "subscriptions", {}):
         seen.update(each["id"] for each in page)
         run.count("subscriptions_compared", len(page))
         for told in _drifted(page):
-            _repair(run, told["id"])
+            failed += not _repair(run, told["id"])
     if not run.complete:
-        return  # what was not listed yet is not missing
+        return failed  # what was not listed yet is not missing
     for stripe_id in _live_but_not(seen):
         if not run.has_time():
             run.complete = False
-            return
-        _repair(run, stripe_id)
+            return failed
+        failed += not _repair(run, stripe_id)
+    return failed
 
 
 def _drifted(page: Sequence[Document]) -> list[Document]:
@@ -142,8 +161,8 @@ def _live_but_not(seen: set[str]) -> list[str]:
         return [each for each in ours if each not in seen]
 
 
-def _repair(run: Run, stripe_id: str) -> None:
-    """Take Stripe's state of a subscription over as it is at this moment."""
+def _repair(run: Run, stripe_id: str) -> bool:
+    """Take Stripe's state of a subscription over as it is at this moment; false if that fails."""
 
     def apply(session: Session, truth: Truth) -> Work | None:
         told = truth.get(SUBSCRIPTION, stripe_id)
@@ -162,19 +181,27 @@ def _repair(run: Run, stripe_id: str) -> None:
 
     try:
         work = with_truth(apply)
-    except Unexplained as error:
+    except Unavailable:
+        raise
+    except Exception as error:
+        # One that cannot be repaired keeps no other from it.
+        explained = isinstance(error, Unexplained)
         get_logger().warning(
             "subscription differs from stripe's",
-            extra={"stripe_subscription_id": stripe_id, "reason": str(error)},
+            extra={
+                "stripe_subscription_id": stripe_id,
+                "reason": str(error) if explained else type(error).__name__,
+            },
+            exc_info=None if explained else error,
         )
-        run.count("unexplained", 1)
-        return
+        return False
     get_logger().warning(
         "subscription differed from stripe's", extra={"stripe_subscription_id": stripe_id}
     )
     run.count("drifted", 1)
     if work is not None:
         owed.settle_at_once(work.owed_refunds, work.owed_cancellations)
+    return True
 
 
 def _pages(run: Run, kind: str, given: dict[str, Any]) -> Iterator[list[Document]]:

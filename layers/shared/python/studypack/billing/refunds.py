@@ -281,6 +281,10 @@ def settle(refund_id: UUID) -> Refund:
         if reason in _LATER:
             get_logger().error("a refund waits", extra={"reason": reason})
             return refund
+        # Somebody was promised this money: no run tries it again, so the log says it aloud.
+        get_logger().error(
+            "a refund was refused", extra={"refund_id": str(refund_id), "reason": reason}
+        )
         return _record(refund_id, status=RefundStatus.FAILED, error=reason)
     return _record(
         refund_id,
