@@ -139,6 +139,17 @@ def test_one_year_can_be_asked_for(learner: Person) -> None:
     assert [len(each) for each in rows] == [2, 1, 0]
 
 
+def test_a_payment_of_which_we_heard_after_new_year_is_of_the_year_in_which_it_was_paid(
+    learner: Person,
+) -> None:
+    paid(learner, 1, at=datetime(2024, 12, 31, 23, 59, tzinfo=UTC))
+    bank.execute("UPDATE payments.transactions SET created_at = '2025-01-01 01:00+00'")
+
+    rows = [read(learner.get(f"/api/billing/transactions.csv?year={y}")) for y in (2024, 2025)]
+
+    assert [len(each) for each in rows] == [1, 0]
+
+
 @pytest.mark.parametrize("year", ["1999", "9999", "-1", "x"])
 def test_a_year_that_is_none_is_refused(year: str, learner: Person) -> None:
     assert learner.get(f"/api/billing/transactions.csv?year={year}").status_code == 422

@@ -64,9 +64,11 @@ def csv_of(session: Session, user_id: UUID, *, year: int | None) -> str:
     """A user's payments as CSV (RFC 4180), newest first, of one year (UTC) or the last ones."""
     query = _of(user_id).limit(MAX_ROWS)
     if year is not None:
+        # As the file's first column has it: news of a payment may come after New Year's Eve.
+        paid_at = func.coalesce(Transaction.paid_at, Transaction.created_at)
         query = query.where(
-            Transaction.created_at >= datetime(year, 1, 1, tzinfo=UTC),
-            Transaction.created_at < datetime(year + 1, 1, 1, tzinfo=UTC),
+            paid_at >= datetime(year, 1, 1, tzinfo=UTC),
+            paid_at < datetime(year + 1, 1, 1, tzinfo=UTC),
         )
     return to_csv(_views(session, query))
 
