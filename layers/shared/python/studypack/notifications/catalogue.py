@@ -12,29 +12,21 @@ Three kinds of facts reach a template (emails/render.py):
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from studypack.notifications.tables.emails import EmailTemplate as T
-from studypack.notifications.tables.suppressions import Category
-
-FIXED: Final = frozenset({Category.ACCOUNT, Category.BILLING})
-"""Categories that cannot be switched off: only a hard bounce stops their mails."""
+from studypack.notifications.models import Category
+from studypack.notifications.models import EmailTemplate as T
+from studypack.notifications.policy import ALWAYS_ON, Mail
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """The rules of one template."""
+@dataclass(frozen=True)
+class Entry(Mail):
+    """One template: what policy.py rules on, and what it takes to send it."""
 
-    category: Category
-    is_marketing: bool = False
-    """It wants something of its reader: respects `users.marketing_opt_out`, complaints, quiet hours
-    and the weekly limit, beside the switch of its category.
-    """
     is_urgent: bool = False
     """Somebody waits for it: sent at once, before all others."""
-    needs_verified: bool = False
-    """Goes only to an account whose address was verified."""
     is_to_another: bool = False
     """Its reader is not the row's user, who only caused it: none of the user's facts fit, above all
     not the name and the unsubscribe link.
@@ -45,39 +37,45 @@ class Mail:
     """Keys that it may have; what they say is left out without them."""
 
     @property
+    def needs_verified(self) -> bool:
+        """Whether it goes only to an address that was verified: what nobody asked for does."""
+        return self.is_marketing
+
+    @property
     def can_be_unsubscribed(self) -> bool:
         """Whether it carries a link, and headers, to unsubscribe from its category."""
-        return self.category not in FIXED
+        return self.category not in ALWAYS_ON
 
 
-def _account(*needs: str, is_urgent: bool = True) -> Mail:
-    return Mail(Category.ACCOUNT, is_urgent=is_urgent, needs=frozenset(needs))
+def _account(*needs: str, is_urgent: bool = True) -> Entry:
+    return Entry(Category.ACCOUNT, False, is_urgent=is_urgent, needs=frozenset(needs))
 
 
-def _billing(*needs: str, may_have: tuple[str, ...] = (), is_urgent: bool = False) -> Mail:
-    return Mail(
+def _billing(
+    *needs: str,
+    may_have: tuple[str, ...] = (),
+    is_urgent: bool = False,
+    is_to_another: bool = False,
+) -> Entry:
+    return Entry(
         Category.BILLING,
+        False,
         is_urgent=is_urgent,
+        is_to_another=is_to_another,
         needs=frozenset(needs),
         may_have=frozenset(may_have),
     )
 
 
-def _learning(*needs: str, may_have: tuple[str, ...] = ()) -> Mail:
-    return Mail(Category.LEARNING, needs=frozenset(needs), may_have=frozenset(may_have))
+def _told(category: Category, *needs: str, may_have: tuple[str, ...] = ()) -> Entry:
+    return Entry(category, False, needs=frozenset(needs), may_have=frozenset(may_have))
 
 
-def _marketing(category: Category, *needs: str, may_have: tuple[str, ...] = ()) -> Mail:
-    return Mail(
-        category,
-        is_marketing=True,
-        needs_verified=True,
-        needs=frozenset(needs),
-        may_have=frozenset(may_have),
-    )
+def _marketing(category: Category, *needs: str, may_have: tuple[str, ...] = ()) -> Entry:
+    return Entry(category, True, needs=frozenset(needs), may_have=frozenset(may_have))
 
 
-def _after_first_video() -> Mail:
+def _after_first_video() -> Entry:
     return _marketing(
         Category.MARKETING,
         "course_title",
@@ -87,7 +85,7 @@ def _after_first_video() -> Mail:
     )
 
 
-CATALOGUE: Final[dict[T, Mail]] = {
+CATALOGUE: Final[dict[T, Entry]] = {
     T.WELCOME: _account(is_urgent=False),
     T.START_JOURNEY: _marketing(
         Category.MARKETING,
@@ -99,7 +97,8 @@ CATALOGUE: Final[dict[T, Mail]] = {
     T.ABANDONMENT_1: _after_first_video(),
     T.ABANDONMENT_2: _after_first_video(),
     T.ABANDONMENT_3: _after_first_video(),
-    T.MODULE_COMPLETE: _learning(
+    T.MODULE_COMPLETE: _told(
+        Category.LEARNING,
         "module_title",
         "course_title",
         "course_slug",
@@ -143,17 +142,16 @@ CATALOGUE: Final[dict[T, Mail]] = {
         is_urgent=True,
     ),
     T.TRIAL_ENDING: _billing("product_name", "amount", "trial_end", may_have=("will_cancel",)),
-    T.SEAT_INVITATION: Mail(
-        Category.BILLING,
+    T.SEAT_INVITATION: _billing(
+        "link",
+        "inviter_name",
+        "product_name",
+        may_have=("expires_at",),
         is_urgent=True,
         is_to_another=True,
-        needs=frozenset({"link", "inviter_name", "product_name"}),
-        may_have=frozenset({"expires_at"}),
     ),
-    T.CERTIFICATE: _learning("course_title", "code"),
-    T.FRIEND_REQUEST: Mail(
-        Category.SOCIAL, needs_verified=True, needs=frozenset({"requester_name"})
-    ),
+    T.CERTIFICATE: _told(Category.LEARNING, "course_title", "code"),
+    T.FRIEND_REQUEST: _told(Category.SOCIAL, "requester_name"),
     T.ACHIEVEMENT_DIGEST: _marketing(Category.REMINDERS, "achievements", may_have=("xp",)),
     T.WEEKLY_DIGEST: _marketing(
         Category.REMINDERS,
@@ -179,6 +177,6 @@ is Markdown; `provider` is GOOGLE or GITHUB; `week_start` and `week_end` are dat
 """
 
 
-def missing_facts(template: T, data: dict[str, object]) -> frozenset[str]:
+def missing_facts(template: T, data: Mapping[str, Any]) -> frozenset[str]:
     """Keys that the template needs and `data` lacks."""
     return CATALOGUE[template].needs - data.keys()
