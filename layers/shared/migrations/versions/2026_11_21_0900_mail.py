@@ -167,7 +167,7 @@ def upgrade() -> None:
     op.add_column('email_queue', sa.Column('sending_since', postgresql.TIMESTAMP(timezone=True), nullable=True), schema='notifications')
     op.add_column('email_queue', sa.Column('last_error', sa.Text(), nullable=True), schema='notifications')
     op.create_index(op.f('ix_email_queue_broadcast_id_status'), 'email_queue', ['broadcast_id', 'status'], unique=False, schema='notifications')
-    op.create_index('ix_email_queue_due', 'email_queue', ['is_urgent', 'scheduled_for'], unique=False, schema='notifications', postgresql_where=sa.text("status = 'PENDING'"))
+    op.create_index('ix_email_queue_due', 'email_queue', [sa.text('is_urgent DESC'), 'scheduled_for'], unique=False, schema='notifications', postgresql_where=sa.text("status = 'PENDING'"))
     op.create_foreign_key(op.f('fk_email_queue_broadcast_id'), 'email_queue', 'broadcasts', ['broadcast_id'], ['id'], source_schema='notifications', referent_schema='notifications', ondelete='CASCADE')
 
 

@@ -67,7 +67,7 @@ class QueuedEmail(Base):
         Index(None, "status", "scheduled_for"),
         Index(
             "ix_email_queue_due",
-            "is_urgent",
+            text("is_urgent DESC"),
             "scheduled_for",
             postgresql_where=text("status = 'PENDING'"),
         ),
