@@ -145,7 +145,8 @@ _SETTLE: Final = text(
                status_reason = g.reason,
                scheduled_for = coalesce(g.until, q.scheduled_for),
                lease_id = NULL, leased_until = NULL,
-               processed_at = CASE WHEN g."end" <> 'DEFERRED' THEN :now END,
+               processed_at = CASE WHEN g."end" <> 'DEFERRED'
+                                   THEN CAST(:now AS timestamptz) END,
                data = CASE g."end" WHEN 'DEFERRED' THEN q.data ELSE q.data - 'link' END
           FROM given g
          WHERE q.id = g.id AND q.lease_id = :lease AND q.status = 'PENDING'
@@ -156,7 +157,7 @@ _SETTLE: Final = text(
     SELECT decision_id, user_id, template, substr(dedupe_key, length(template) + 2),
            CASE "end" WHEN 'CANCELLED' THEN 'CANCEL' ELSE 'DEFER' END, 'policy', reason,
            jsonb_strip_nulls(jsonb_build_object('email_id', id, 'until', until,
-               'tries', attempts, 'may_be_sent_since', sending_since)), :now
+               'tries', attempts, 'may_be_sent_since', sending_since)), CAST(:now AS timestamptz)
       FROM settled WHERE "end" <> 'FAILED'
         ON CONFLICT DO NOTHING
     """
