@@ -123,9 +123,15 @@ def _needs(template: EmailTemplate) -> frozenset[str]:
     return CATALOGUE[template].needs
 
 
-def test_a_fact_that_is_none_is_not_printed() -> None:
-    with pytest.raises(TypeError, match="None"):
+def test_a_fact_that_is_none_counts_as_not_given() -> None:
+    with pytest.raises(UndefinedError, match="amount"):
         made(EmailTemplate.RECEIPT, amount=None)
+    assert "Invoice" not in made(EmailTemplate.RECEIPT, number=None).text
+
+
+def test_a_none_within_a_fact_is_not_printed() -> None:
+    with pytest.raises(TypeError, match="None"):
+        made(EmailTemplate.ACHIEVEMENT_DIGEST, achievements=[{"title": "A", "description": None}])
 
 
 @pytest.mark.parametrize(

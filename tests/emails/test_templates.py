@@ -27,7 +27,7 @@ TAGS = {
 }
 # fmt: on
 """No picture, script, form, frame or font is fetched from anywhere."""
-OWN = {"brand", "light", "dark", "page", "range", "title", "why", "m", "percent", "rows"}
+OWN = {"brand", "light", "page", "m", "percent", "rows"}
 """Names that a template has of the environment, or gives itself."""
 
 each_preview = pytest.mark.parametrize("preview", PREVIEWS, ids=lambda preview: preview.name)

@@ -65,4 +65,5 @@ def test_no_fact_is_both_needed_and_optional() -> None:
 
 def test_missing_facts_are_named() -> None:
     assert missing_facts(T.CERTIFICATE, {"code": "x", "certificate_id": "y"}) == {"course_title"}
+    assert missing_facts(T.CERTIFICATE, {"code": None, "course_title": "Python"}) == {"code"}
     assert not missing_facts(T.WELCOME, {})

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 BRAND: Final = "StudyPack"
+_MAY_BE_NONE: Final = frozenset({"first_name", "seller_email", "unsubscribe_url"})
+"""Of `context`; templates ask first. Any other fact that is None counts as not given."""
+_FILLER: Final = "&#847;&#8199;" * 60
+"""Behind the words that an inbox shows of a mail: without it, it goes on with the body's."""
 PROVIDERS: Final = {"GOOGLE": "Google", "GITHUB": "GitHub"}
 
 
@@ -79,7 +83,8 @@ def render(template: str, data: Mapping[str, Any]) -> Rendered:
     the wrong kind leads to: the same facts fail again.
     """
     folder = template.lower()
-    facts = wording.cleaned(data)
+    given = {name: fact for name, fact in data.items() if fact is not None or name in _MAY_BE_NONE}
+    facts = wording.cleaned(given)
     text = _environment("text")
     subject = " ".join(text.get_template(f"{folder}/subject.txt").render(facts).split())
     html = _environment("html").get_template(f"{folder}/body.html")
@@ -93,6 +98,7 @@ def render(template: str, data: Mapping[str, Any]) -> Rendered:
 @lru_cache(maxsize=2)
 def _environment(kind: str) -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+    from markupsafe import Markup
 
     is_html = kind == "html"
     environment = Environment(
@@ -124,6 +130,9 @@ def _environment(kind: str) -> Environment:
         "url": wording.safe_url,
         "weekday": _in_zone(wording.weekday),
     }
+    if is_html:
+        styles = environment.get_template("_styles.css").render()
+        environment.globals |= {"styles": Markup(styles), "filler": Markup(_FILLER)}  # noqa: S704
     environment.filters |= {name: _strict(written) for name, written in filters.items()}
     return environment
 

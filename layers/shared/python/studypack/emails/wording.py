@@ -29,6 +29,7 @@ _DAYS: Final = (
     "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
 )
 # fmt: on
+_BREAKS_OUT: Final = re.compile(r"[\s<>\"']")
 _ADDRESS: Final = re.compile(r"[/@\\<>]|\bwww\.|\w\.\w{2,}")
 
 
@@ -85,13 +86,9 @@ def safe_url(url: str) -> str:
     """
     parts = urlsplit(url)
     is_local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost"}
-    if not (parts.hostname and (parts.scheme == "https" or is_local)) or _has_space(url):
+    if not (parts.hostname and (parts.scheme == "https" or is_local)) or _BREAKS_OUT.search(url):
         raise UnsafeLink("a mail's links are absolute and https")
     return url
-
-
-def _has_space(url: str) -> bool:
-    return any(character.isspace() or character in "<>\"'" for character in url)
 
 
 def day(value: str | date | datetime, timezone: str) -> str:

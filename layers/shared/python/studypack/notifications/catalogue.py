@@ -178,5 +178,5 @@ is Markdown; `provider` is GOOGLE or GITHUB; `week_start` and `week_end` are dat
 
 
 def missing_facts(template: T, data: Mapping[str, Any]) -> frozenset[str]:
-    """Keys that the template needs and `data` lacks."""
-    return CATALOGUE[template].needs - data.keys()
+    """Keys that the template needs and `data` lacks or has as None."""
+    return frozenset(key for key in CATALOGUE[template].needs if data.get(key) is None)
