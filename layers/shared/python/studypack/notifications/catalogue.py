@@ -146,7 +146,7 @@ CATALOGUE: Final[dict[T, Entry]] = {
         "link",
         "inviter_name",
         "product_name",
-        may_have=("expires_at",),
+        may_have=("expires_at", "inviter_email"),
         is_urgent=True,
         is_to_another=True,
     ),
