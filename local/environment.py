@@ -11,7 +11,7 @@ from local.aws import CREDENTIALS
 
 STAGE = "local"
 POOL_SIZE = 10
-LOCAL_MAIL_TOKEN_KEY = "bG9jYWwgb25seSwgYW55Ym9keSBtYXkgdW5zdWJzY3JpYmU="
+LOCAL_MAIL_TOKEN_KEY = "bG9jYWwgb25seSwgYW55Ym9keSBtYXkgdW5zdWJzY3JpYmU="  # noqa: S105 (no secret)
 LOCAL_TOTP_KEY = "bG9jYWwgb25seSwgcHJvdGVjdHMgbm90aGluZyBlbHM="
 STRIPE_WEBHOOK_SECRET = "whsec_local_only_and_known_to_everybody"  # noqa: S105 (no secret)
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}

@@ -80,6 +80,13 @@ def row(email_id: UUID) -> dict[str, Any]:
     return found
 
 
+def mails(user_id: UUID) -> list[dict[str, Any]]:
+    """The rows of somebody's mails, in the order in which they were queued."""
+    return _run(
+        "SELECT * FROM notifications.email_queue WHERE user_id = :id ORDER BY id", id=user_id
+    )
+
+
 def log(email_id: UUID) -> list[dict[str, Any]]:
     """The tries to send it, the first one first."""
     return _run(
