@@ -285,6 +285,7 @@ POLICIES: dict[str, set[str]] = {
     "api.exams": {"ReadReceiptKey"},
     "api.billing": {"ReadStripeSecret", "NudgeMails"},
     "api.admin": {"ReadStripeSecret", "NudgeMails"},
+    "api.community": {"ReadMailTokenKey"},
     "cron.dispatch_emails": {"SendMails", "ReadMailTokenKey"},
     "workers.send_emails": {"SendMails", "ReadMailTokenKey"},
     "cron.submit_expired_exams": {"ReadReceiptKey"},
