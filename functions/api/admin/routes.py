@@ -7,12 +7,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from api.admin import email_routes
 from api.admin.schemas import AccommodationIn, AccountOut, AccountPatch, AuditEntryOut, RoleIn
 from studypack.access.guards import AdminUser, SupportUser
 from studypack.admin import audit_log, users
 from studypack.core.http import DbSession, Page, Paging, page_of
 
 router = APIRouter(prefix="/api/admin", tags=["admin"])
+router.include_router(email_routes.router)
 
 
 @router.get("/users")

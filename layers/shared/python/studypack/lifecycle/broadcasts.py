@@ -19,13 +19,14 @@ from sqlalchemy.orm import Session
 
 from studypack.core import audit
 from studypack.core.business_settings import get_business_settings
-from studypack.core.errors import Conflict, NotFound
+from studypack.core.config import get_settings
+from studypack.core.errors import Conflict, NotFound, Unprocessable
 from studypack.core.paging import PageParams
 from studypack.lifecycle.cancelling import Cancellation
 from studypack.lifecycle.moment import Moment, common_values, run
 from studypack.lifecycle.refusals import KINDS, REFUSAL
 from studypack.lifecycle.segments import Segment, conditions
-from studypack.notifications.models import Broadcast, BroadcastStatus
+from studypack.notifications.models import Broadcast, BroadcastStatus, EmailTemplate
 
 RULE: Final = "broadcast"
 MOST_MINUTES: Final = 10
@@ -34,9 +35,14 @@ STOPPED: Final = "broadcast_stopped"
 
 
 @dataclass(frozen=True)
-class Size:
-    """How many people a segment holds, and to how many of them marketing may go."""
+class Preview:
+    """What readers will see; how many people the segment holds, and to how many of them marketing
+    may go.
+    """
 
+    subject: str
+    html: str
+    text: str
     recipients: int
     reachable: int
 
@@ -88,22 +94,32 @@ def change(
     return broadcast
 
 
-def measure(session: Session, broadcast: Broadcast, *, now: datetime) -> Size:
-    """Count the people of its segment."""
+def preview(session: Session, broadcast_id: UUID, *, now: datetime) -> Preview:
+    """Render a broadcast for nobody in particular and count its readers.
+
+    Raises NotFound; Unprocessable naming `body` when it cannot be rendered.
+    """
+    from studypack.emails.render import context, render
+
+    broadcast = get(session, broadcast_id)
+    moment = _moment(session, now)
+    common = context(
+        email="reader@example.com",
+        first_name=None,
+        timezone="UTC",
+        occurred_at=now,
+        business=moment.settings,
+        unsubscribe_url=f"{get_settings().web_base_url.rstrip('/')}/unsubscribe?token=preview",
+    )
+    facts = {"subject": broadcast.subject, "body": broadcast.body, **common}
+    try:
+        rendered = render(EmailTemplate.BROADCAST, facts)
+    except ValueError as error:
+        raise Unprocessable.field("body", "This cannot be made into a mail.") from error
     condition, values = conditions(Segment.model_validate(broadcast.segment))
-    row = run(
-        session,
-        text(
-            f"""
-            WITH kinds AS ({KINDS})
-            SELECT count(*) AS recipients, count(*) FILTER (WHERE {REFUSAL} IS NULL) AS reachable
-              FROM auth.users u JOIN kinds k ON k.template = 'BROADCAST'
-             WHERE u.is_active AND u.deleted_at IS NULL AND {condition}
-            """  # noqa: S608 (our own text)
-        ),
-        {**common_values(_moment(session, now)), **values},
-    ).one()
-    return Size(row.recipients, row.reachable)
+    counted = text(_COUNT.format(kinds=KINDS, refusal=REFUSAL, condition=condition))
+    row = run(session, counted, {**common_values(moment), **values}).one()
+    return Preview(rendered.subject, rendered.html, rendered.text, row.recipients, row.reachable)
 
 
 def start(session: Session, broadcast_id: UUID, *, by: UUID, now: datetime) -> Broadcast:
@@ -157,6 +173,13 @@ def _locked(session: Session, broadcast_id: UUID) -> Broadcast:
 def _moment(session: Session, now: datetime) -> Moment:
     return Moment(now, get_business_settings(session))
 
+
+_COUNT = """
+    WITH kinds AS ({kinds})
+    SELECT count(*) AS recipients, count(*) FILTER (WHERE {refusal} IS NULL) AS reachable
+      FROM auth.users u JOIN kinds k ON k.template = 'BROADCAST'
+     WHERE u.is_active AND u.deleted_at IS NULL AND {condition}
+"""
 
 STOPPED_ONES: Final = Cancellation(
     RULE,
