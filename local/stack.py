@@ -116,6 +116,7 @@ def running(
         with step("Queues") as detail:
             aws.create_resources(template, endpoint)
             queues = Queues(template, aws.client("sqs", endpoint))
+            parts.enter_context(environment.applied({"EMAIL_QUEUE_URL": queues.urls["EmailQueue"]}))
             queues.start()
             parts.callback(queues.stop)
             detail(f"{len(queues.mappings)} with a worker")

@@ -28,13 +28,21 @@ def test_a_pause_saves_up_a_second_and_no_more() -> None:
     assert bucket.wait(1_000) == pytest.approx(0.1)
 
 
-def test_slowing_down_halves_the_rate_down_to_the_slowest() -> None:
+def test_slowing_down_halves_the_rate_down_to_a_tenth() -> None:
     bucket = Bucket(10, at=0)
     bucket.slow_down()
     assert seconds_for(bucket, 10) == pytest.approx(2)
     for _ in range(20):
         bucket.slow_down()
     assert bucket.wait(1_000) == 0
+    assert bucket.wait(1_000) == pytest.approx(1)
+
+
+def test_five_seconds_are_never_too_much_for_one_mail() -> None:
+    bucket = Bucket(0.3, at=0)
+    for _ in range(20):
+        bucket.slow_down()
+    bucket.wait(1_000)
     assert bucket.wait(1_000) == pytest.approx(1 / SLOWEST)
 
 

@@ -6,6 +6,8 @@ from typing import Final
 
 SLOWEST: Final = 0.2
 """Mails per second that are always tried."""
+SLOWEST_SHARE: Final = 0.1
+"""Of what is allowed, likewise: who throttles at random must not bring everything to a stop."""
 RECOVERY: Final = 1.05
 
 
@@ -14,6 +16,7 @@ class Bucket:
 
     def __init__(self, per_second: float, *, at: float) -> None:
         self._allowed = max(per_second, SLOWEST)
+        self._slowest = max(SLOWEST, self._allowed * SLOWEST_SHARE)
         self._rate = self._allowed
         self._tokens = max(1.0, self._rate)
         self._filled_at = at
@@ -27,7 +30,7 @@ class Bucket:
 
     def slow_down(self) -> None:
         """The provider found it too fast: half of it from now on, and nothing saved up."""
-        self._rate = max(SLOWEST, self._rate / 2)
+        self._rate = max(self._slowest, self._rate / 2)
         self._tokens = min(self._tokens, 0.0)
 
     def speed_up(self) -> None:

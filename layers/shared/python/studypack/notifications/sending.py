@@ -39,7 +39,7 @@ FIRST_PAUSE: Final = timedelta(seconds=30)
 LONGEST_PAUSE: Final = timedelta(hours=4)
 SHORTEST_PAUSE: Final = timedelta(seconds=5)
 GROWTH: Final = 4
-THROTTLE_PAUSES: Final = (0.25, 0.5, 1.0, 2.0)
+THROTTLE_PAUSES: Final = (0.1, 0.4, 1.0, 2.0)
 """Seconds at most before the same mail is offered again; throttled once more, the run ends."""
 
 Clock = Callable[[], datetime]
