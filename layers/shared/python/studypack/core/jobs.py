@@ -213,11 +213,14 @@ def message_worker(name: str, process: Callable[[Run, dict[str, Any]], None]) ->
     return handler
 
 
-def delete_in_batches(run: Run, what: str, statement: str, *, size: int = 1000) -> None:
+def delete_in_batches(
+    run: Run, what: str, statement: str, *, size: int = 1000, **given: Any
+) -> None:
     """Delete or blank old rows a bounded batch at a time; `statement` does at most `:size`."""
 
     def batch(session: Session) -> int:
-        deleted = int(getattr(session.execute(text(statement), {"size": size}), "rowcount", 0))
+        result = session.execute(text(statement), {"size": size, **given})
+        deleted = int(getattr(result, "rowcount", 0))
         run.count(what, deleted)
         return deleted
 

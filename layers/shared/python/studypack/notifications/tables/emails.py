@@ -127,6 +127,9 @@ class EmailLog(Base):
     __table_args__ = (
         Index(None, "user_id", "sent_at"),
         Index(None, "sent_at"),
+        Index(
+            "ix_email_logs_addressed", "sent_at", postgresql_where=text("to_address IS NOT NULL")
+        ),
         Index(None, "queue_id"),
         UniqueConstraint("provider_message_id"),
         one_of("template", EmailTemplate),
@@ -142,8 +145,9 @@ class EmailLog(Base):
     user_id: Mapped[UUID | None] = foreign_key("auth.users.id", ondelete="SET NULL", index=False)
     template: Mapped[EmailTemplate] = mapped_column(EnumText(EmailTemplate))
     to_address: Mapped[str | None]
-    """Seed 002's `to`; NULL after the account was erased."""
+    """Seed 002's `to`; NULL after the account was erased, or `email_log_days` have passed."""
     subject: Mapped[str]
+    """Empty when `to_address` is blanked."""
     status: Mapped[EmailStatus] = mapped_column(EnumText(EmailStatus))
     """SENT: the provider took it. FAILED: it refused it for good. PENDING: this try failed or its
     outcome is unknown, and another follows.
