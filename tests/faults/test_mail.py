@@ -19,7 +19,7 @@ from tests.faults.conftest import MAIL_PROPERTY, prepare, state
 from tests.faults.figures import Figures
 from tests.faults.mailers import HardSes, Mailers, ends, fill, mailing, pending
 from tests.faults.processes import orders_for
-from tests.support.concurrency import terminate_connections
+from tests.support.concurrency import bystander, terminate_connections
 from tests.support.ses_standin import SesStandIn
 
 PATIENCE_SECONDS = 240
@@ -132,7 +132,8 @@ def test_mails_are_neither_lost_nor_doubled_when_the_database_goes_away_as_well(
             cluster = postgres.start(home, port=cluster.port)
 
         def cut(_mailers: Mailers) -> None:
-            terminate_connections(url)
+            with bystander(url) as engine:
+                terminate_connections(engine)
 
         faults = [kill, cut, kill, restart, cut, kill, restart, kill, cut, kill]
         counted, findings = _play(url, tmp_path, faults, number=2000, workers=3, chance=chance)
