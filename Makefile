@@ -115,6 +115,14 @@ deploy: build ## Deploy what samconfig.toml says (STAGE=dev, PARAMETERS="Databas
 		sys.argv[1]]["deploy"]["parameters"]["parameter_overrides"])' "$(STAGE)") \
 		Build=$$(git rev-parse --short HEAD)-$$(date -u +%Y%m%d%H%M%S) $(PARAMETERS)
 
+.PHONY: emails
+emails: $(VENV) ## Write every mail as html and text, and pictures of them all, to build/emails
+	@$(BIN)/python -m local.emails
+
+.PHONY: simulate
+simulate: $(VENV) ## Play users under a simulated clock: which mails they get, and why (SCENARIO="name ...")
+	@$(BIN)/python -m local.simulate $(SCENARIO)
+
 .PHONY: verify-receipt
 verify-receipt: $(VENV) ## Check an exam receipt (FILE=receipt.json KEY=public-keys.json)
 	@test -n "$(FILE)" || { echo "usage: make verify-receipt FILE=receipt.json [KEY=keys.json]" >&2; exit 2; }

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parseaddr
 from typing import Any
 
 from local.template import Template
@@ -63,12 +64,18 @@ def create_resources(template: Template, endpoint: str) -> None:
                 storage.create_bucket(
                     Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION}
                 )
-    if template.identities:
-        mail = client("ses", endpoint)
-        for identity in template.identities:
-            mail.verify_domain_identity(Domain=identity)
+    mail = client("ses", endpoint)
+    for identity in {*template.identities, _sender_domain()}:
+        mail.verify_domain_identity(Domain=identity)
     if template.queues:
         create_queues(template, client("sqs", endpoint))
+
+
+def _sender_domain() -> str:
+    """Of the address that mails come from here: in the template it is a parameter."""
+    from studypack.core.config import get_settings
+
+    return parseaddr(get_settings().mail_from)[1].rpartition("@")[2]
 
 
 def create_queues(template: Template, sqs: Any) -> dict[str, str]:

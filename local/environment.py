@@ -11,6 +11,7 @@ from local.aws import CREDENTIALS
 
 STAGE = "local"
 POOL_SIZE = 10
+LOCAL_MAIL_TOKEN_KEY = "bG9jYWwgb25seSwgYW55Ym9keSBtYXkgdW5zdWJzY3JpYmU="  # noqa: S105 (no secret)
 LOCAL_TOTP_KEY = "bG9jYWwgb25seSwgcHJvdGVjdHMgbm90aGluZyBlbHM="
 STRIPE_WEBHOOK_SECRET = "whsec_local_only_and_known_to_everybody"  # noqa: S105 (no secret)
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -46,6 +47,7 @@ def variables(
         or web_base_url.replace("//127.0.0.1:", "//localhost:"),
         "COOKIE_SECURE": "false",
         **_sign_in(web_base_url, given),
+        "MAIL_TOKEN_KEY": given.get("MAIL_TOKEN_KEY") or LOCAL_MAIL_TOKEN_KEY,
         **_payments(stripe_url, given),
     }
     if receipt_signing_key is not None:
@@ -117,11 +119,13 @@ def forget() -> None:
     from studypack.core import aws, business_settings, config, secrets, telemetry
     from studypack.core.database import engine
     from studypack.exams import issuing
+    from studypack.integrations.email.ses import forget_ses
     from studypack.integrations.stripe import forget_client
 
     engine.dispose_engine()
     config.get_settings.cache_clear()
     aws.client.cache_clear()
+    forget_ses()
     secrets.forget_secrets()
     business_settings.forget_business_settings()
     issuing.forget_keys()

@@ -44,6 +44,7 @@ TAGS = {
     "users": "The signed-in person: account, profile and preferences.",
     "exams": "Timed exams: choose, start, answer, pause, submit and review.",
     "billing": "Products, checkout, purchases, subscriptions, invoices.",
+    "community": "Notifications, and links of mails to unsubscribe.",
     "admin": "What support and administrators do.",
     "config": "Public settings for browser clients.",
     "health": "Whether each function is up and reaches its database.",

@@ -25,7 +25,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from local import oauth, openapi, webhooks
+from local import mailbox, oauth, openapi, webhooks
 from local import template as sam
 from local.scheduler import Crons, CronState
 from local.seed import Account
@@ -88,7 +88,9 @@ def build_app(
         },
     )
     app.openapi = lambda: document  # type: ignore[method-assign]
-    app.include_router(_pages(overview), include_in_schema=False)
+    pages = _environment()
+    app.include_router(_pages(pages, overview), include_in_schema=False)
+    app.include_router(_mailbox(pages), include_in_schema=False)
     if crons is not None:
         app.include_router(_jobs(crons), include_in_schema=False)
     app.mount("/media", _Media(_CONTENT))
@@ -126,13 +128,16 @@ def _api(template: sam.Template) -> FastAPI:
     return api
 
 
-def _pages(overview: Callable[[], Overview]) -> APIRouter:
-    pages = Environment(
+def _environment() -> Environment:
+    return Environment(
         loader=FileSystemLoader(_HERE / "pages"),
         autoescape=select_autoescape(),
         undefined=StrictUndefined,
         trim_blocks=True,
     )
+
+
+def _pages(pages: Environment, overview: Callable[[], Overview]) -> APIRouter:
     router = APIRouter()
 
     @router.get("/")
@@ -198,6 +203,82 @@ def _pages(overview: Callable[[], Overview]) -> APIRouter:
     return router
 
 
+def _mailbox(pages: Environment) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/_local/mail")
+    def list_mails() -> HTMLResponse:
+        page = pages.get_template("mailbox.html")
+        return HTMLResponse(page.render(mails=sent_mails(), limit=mailbox.SHOWN))
+
+    @router.get("/_local/mail.json")
+    def list_mails_as_json() -> JSONResponse:
+        return JSONResponse(sent_mails())
+
+    @router.get("/_local/mail/{mail_id}")
+    def show_mail(mail_id: str) -> Response:
+        mail = _sent(mail_id)
+        if mail is None:
+            return JSONResponse({"detail": "there is no such mail"}, status_code=404)
+        return HTMLResponse(pages.get_template("mail.html").render(mail=mail))
+
+    @router.get("/_local/mail/{mail_id}/html")
+    def show_html(mail_id: str) -> Response:
+        mail = _sent(mail_id)
+        if mail is None or mail.html is None:
+            return JSONResponse({"detail": "there is no such html"}, status_code=404)
+        policy = {"Content-Security-Policy": mailbox.HTML_POLICY}
+        return HTMLResponse(mail.framed_html, headers=policy)
+
+    return router
+
+
+def _taken() -> list[mailbox.Mail]:
+    from studypack.core.config import get_settings
+
+    return mailbox.read(get_settings().aws_endpoint_url)
+
+
+def _sent(mail_id: str) -> mailbox.Mail | None:
+    return next((mail for mail in _taken() if mail.id == mail_id), None)
+
+
+def sent_mails() -> list[dict[str, Any]]:
+    """The newest mails that the stand-in for SES took, newest first, with what our log says."""
+    from sqlalchemy import select
+
+    from studypack.core.database import read_session
+    from studypack.notifications.models import EmailLog
+
+    taken = _taken()
+    with read_session() as session:
+        logs = {
+            log.provider_message_id: log
+            for log in session.scalars(
+                select(EmailLog).where(
+                    EmailLog.provider_message_id.in_([mail.id for mail in taken])
+                )
+            )
+        }
+    return [
+        {
+            "id": mail.id,
+            "email_id": str(mail.email_id) if mail.email_id else None,
+            "to": mail.to,
+            "subject": mail.subject,
+            "link": mail.link,
+            "text": mail.text,
+            "headers": mail.headers,
+            "template": str(log.template) if log else None,
+            "sent_at": shown(log.sent_at) if log else None,
+            "delivery": str(log.delivery) if log and log.delivery else None,
+            "may_be_duplicate": bool(log and log.may_be_duplicate),
+        }
+        for mail in taken
+        for log in [logs.get(mail.id)]
+    ]
+
+
 def _jobs(crons: Crons) -> APIRouter:
     router = APIRouter()
 
@@ -230,13 +311,15 @@ def queued_mails() -> list[dict[str, Any]]:
             .order_by(QueuedEmail.id.desc())
             .limit(OUTBOX_LIMIT)
         ).all()
+    # A mail that was sent holds its link no more; the one that was sent has it.
+    links = {mail.email_id: mail.link for mail in _taken() if mail.email_id}
     return [
         {
             "id": str(mail.id),
             "template": str(mail.template),
             "to": mail.to_address or address,
             "status": str(mail.status),
-            "link": _web_link(mail.data.get("link")),
+            "link": _web_link(mail.data.get("link") or links.get(mail.id)),
             "data": mail.data,
             "created_at": shown(mail.created_at),
         }
@@ -316,11 +399,13 @@ class _PageHeaders:
 
         async def with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [
+                headers = [
                     *message["headers"],
-                    (b"content-security-policy", _PAGE_POLICY.encode()),
                     (b"referrer-policy", b"no-referrer"),  # addresses carry tokens
                 ]
+                if b"content-security-policy" not in dict(headers):
+                    headers.append((b"content-security-policy", _PAGE_POLICY.encode()))
+                message["headers"] = headers
             await send(message)
 
         await self._app(scope, receive, with_headers)

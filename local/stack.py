@@ -56,6 +56,7 @@ class Stack:
             ("API", f"{self.base_url}/api", False),
             ("Documentation", f"{self.base_url}/docs", True),
             ("OpenAPI", f"{self.base_url}/openapi.json", True),
+            ("Mailbox", f"{self.base_url}/_local/mail", True),
             ("Outbox", f"{self.base_url}/_local/outbox", True),
             *([("Stripe stand-in", f"{self.stripe_url}/", True)] if self.stripe_url else []),
             ("PostgreSQL", database, False),
@@ -120,6 +121,7 @@ def running(
         with step("Queues") as detail:
             aws.create_resources(template, endpoint)
             queues = Queues(template, aws.client("sqs", endpoint))
+            parts.enter_context(environment.applied({"EMAIL_QUEUE_URL": queues.urls["EmailQueue"]}))
             queues.start()
             parts.callback(queues.stop)
             detail(f"{len(queues.mappings)} with a worker")

@@ -32,6 +32,7 @@ os.environ.update(
     COOKIE_SECURE="true",
     WEB_BASE_URL="https://app.example.com",
     TOTP_KEY="AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    MAIL_TOKEN_KEY="only-for-tests-and-long-enough-to-sign-links",
     POWERTOOLS_METRICS_DISABLED="true",
     POWERTOOLS_LOG_LEVEL="WARNING",
     POWERTOOLS_TRACE_DISABLED="true",

@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 DEPLOYED = [ROOT / "layers/shared/python/studypack", ROOT / "functions"]
 CALLS = {"eval", "exec", "compile", "__import__"}
 MODULES = {"pickle", "marshal", "shelve", "subprocess", "ctypes", "xml", "yaml", "pty", "jinja2"}
+ALLOWED = {"layers/shared/python/studypack/emails/render.py": {"jinja2", "jinja2.runtime"}}
+"""Mails are made of the templates in its own folder, and of nothing that is told at run time."""
 
 
 def _dangers(source: str) -> list[str]:
@@ -25,6 +27,8 @@ def _dangers(source: str) -> list[str]:
                 found.append(name)
             case ast.Attribute(value=ast.Name(id="os"), attr=("system" | "popen") as name):
                 found.append(f"os.{name}")
+            case ast.Attribute(attr="from_string"):
+                found.append("from_string")
             case ast.Import(names=names):
                 found += [n.name for n in names if n.name.partition(".")[0] in MODULES]
             case ast.ImportFrom(module=str(name)) if name.partition(".")[0] in MODULES:
@@ -37,7 +41,9 @@ def test_nothing_that_is_deployed_runs_text_starts_programs_or_reads_pickles() -
     assert len(sources) > 50
 
     found = {
-        str(path.relative_to(ROOT)): _dangers(path.read_text(encoding="utf-8")) for path in sources
+        name: set(_dangers(path.read_text(encoding="utf-8"))) - ALLOWED.get(name, set())
+        for path in sources
+        if (name := str(path.relative_to(ROOT)))
     }
 
     assert {path: calls for path, calls in found.items() if calls} == {}
@@ -51,6 +57,7 @@ def test_nothing_that_is_deployed_runs_text_starts_programs_or_reads_pickles() -
         "import os\nos.system(x)",
         "import pickle",
         "from subprocess import run",
+        "environment.from_string(x)",
     ],
 )
 def test_a_dangerous_call_is_found(source: str) -> None:

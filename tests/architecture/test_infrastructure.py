@@ -252,7 +252,7 @@ def _parts(value: Any) -> Iterator[Any]:
         yield from _parts(child)
 
 
-ANY_RESOURCE: dict[str, str] = {}
+ANY_RESOURCE = {"SendMails": "ses:GetAccount is about the account and knows no resource"}
 """Resource: why one of its statements may be about everything."""
 
 ANYBODY = {
@@ -280,11 +280,14 @@ def _listed(value: Any) -> list[Any]:
 
 
 POLICIES: dict[str, set[str]] = {
-    "api.auth": {"ReadTotpKey", "ReadOAuthSecret"},
-    "api.users": {"ReadTotpKey"},
+    "api.auth": {"ReadTotpKey", "ReadOAuthSecret", "NudgeMails"},
+    "api.users": {"ReadTotpKey", "NudgeMails"},
     "api.exams": {"ReadReceiptKey"},
-    "api.billing": {"ReadStripeSecret"},
-    "api.admin": {"ReadStripeSecret"},
+    "api.billing": {"ReadStripeSecret", "NudgeMails"},
+    "api.admin": {"ReadStripeSecret", "NudgeMails"},
+    "api.community": {"ReadMailTokenKey"},
+    "cron.dispatch_emails": {"SendMails", "ReadMailTokenKey"},
+    "workers.send_emails": {"SendMails", "ReadMailTokenKey"},
     "cron.submit_expired_exams": {"ReadReceiptKey"},
     "cron.retry_stripe_events": {"ReadStripeSecret"},
     "cron.settle_with_stripe": {"ReadStripeSecret"},
@@ -317,6 +320,7 @@ SECRETS = {
     "TOTP_KEY_SECRET_ARN": ("ReadTotpKey", {"Ref": "TotpKey"}),
     "OAUTH_SECRET_ARN": ("ReadOAuthSecret", {"Ref": "OAuthSecretArn"}),
     "STRIPE_SECRET_ARN": ("ReadStripeSecret", {"Ref": "StripeSecretArn"}),
+    "MAIL_TOKEN_SECRET_ARN": ("ReadMailTokenKey", {"Ref": "MailTokenKey"}),
 }
 """Setting: what allows reading its secret, and which that is."""
 
@@ -356,6 +360,9 @@ def test_codes_of_authenticator_apps_work_wherever_they_are_asked_for() -> None:
 
 EGRESS = {
     "api.auth": "asks OAuth providers",
+    "api.users": "tells the queue of urgent mails",
+    "cron.dispatch_emails": "asks SES",
+    "workers.send_emails": "asks SES",
     "api.billing": "asks Stripe",
     "api.admin": "asks Stripe",
     "cron.retry_stripe_events": "asks Stripe",
@@ -513,6 +520,7 @@ OAUTH_SECRET = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:studypac
 STRIPE_SECRET = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:studypack/stripe-a1b2c3"
 URL = "postgresql://u:p@ep-1.eu-central-1.aws.neon.tech/studypack"
 PAID = {"StripeSecretArn": STRIPE_SECRET, "Egress": "nat-gateway"}
+HEARD = {"MailDomain": "example.com", "Egress": "nat-gateway"}
 
 
 @pytest.mark.parametrize(
@@ -525,8 +533,10 @@ PAID = {"StripeSecretArn": STRIPE_SECRET, "Egress": "nat-gateway"}
             "Stage": "prod",
             "AlarmEmail": "o@example.com",
             "StripeSecretArn": STRIPE_SECRET,
+            "MailDomain": "learn.example.com",
             "Egress": "nat-gateway",
         },
+        {"MailDomain": "example.com", "Database": "external", "DatabaseUrl": URL},
         {"StripeSecretArn": STRIPE_SECRET, "Database": "external", "DatabaseUrl": URL},
         {"GoogleClientId": "1.apps", "OAuthSecretArn": OAUTH_SECRET, "Egress": "nat-gateway"},
         {
@@ -557,8 +567,11 @@ def test_parameters_that_go_together_are_accepted(more: dict[str, str]) -> None:
         ({"DomainName": "api.example.com"}, "CertificateArn"),
         ({"CertificateArn": CERTIFICATE}, "DomainName"),
         ({"HostedZoneId": "Z0A"}, "DomainName"),
-        ({"Stage": "prod", **PAID}, "AlarmEmail"),
-        ({"Stage": "prod", "AlarmEmail": "o@example.com"}, "StripeSecretArn"),
+        ({"Stage": "prod", **PAID, **HEARD}, "AlarmEmail"),
+        ({"Stage": "prod", "AlarmEmail": "o@example.com", **HEARD}, "StripeSecretArn"),
+        ({"Stage": "prod", "AlarmEmail": "o@example.com", **PAID}, "MailDomain"),
+        ({"MailDomain": "example.com"}, "Egress"),
+        ({"MailDomain": "hello@example.com", "Egress": "nat-gateway"}, "MailDomain"),
         ({"StripeSecretArn": STRIPE_SECRET}, "Egress"),
         ({"StripeSecretArn": "sk_live_1", "Egress": "nat-gateway"}, "StripeSecretArn"),
         ({"GoogleClientId": "1.apps", "Egress": "nat-gateway"}, "OAuthSecretArn"),

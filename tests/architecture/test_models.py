@@ -46,6 +46,8 @@ OTHER_NAMES_OF_CREATED_AT = {
     "auth.timezone_history": "valid_from",
     "activity.analytics_events": "event_time",
     "learning.topic_mastery": "last_updated",
+    "notifications.email_decisions": "decided_at",
+    "notifications.email_logs": "sent_at",
     "payments.credit_notes": "issued_at",
     "payments.seats": "taken_at",
     "payments.stripe_events": "received_at",

@@ -22,6 +22,7 @@ from studypack.core.business_settings import forget_business_settings
 from studypack.core.database import transaction
 from tests.support import bank, exams, ledger
 from tests.support.billing import LocalStripe
+from tests.support.inbox import tell
 from tests.support.people import PASSWORD, Person
 
 PUBLIC, USER, EXAMS, SUPPORT, ADMIN = "public", "user", "feature:exams", "support", "admin"
@@ -43,7 +44,11 @@ WHO_MAY_CALL = {
     "GET /api/health/users": PUBLIC,
     "GET /api/health/exams": PUBLIC,
     "GET /api/health/billing": PUBLIC,
+    "GET /api/health/community": PUBLIC,
     "GET /api/health/admin": PUBLIC,
+    # Whoever has the mail: its token says whose and what.
+    "GET /api/email/unsubscribe": PUBLIC,
+    "POST /api/email/unsubscribe": PUBLIC,
     "GET /api/exams/receipt-keys": PUBLIC,
     "GET /api/products": PUBLIC,
     "POST /api/auth/oauth/{provider}/link": USER,
@@ -66,6 +71,11 @@ WHO_MAY_CALL = {
     "DELETE /api/users/me/totp": USER,
     "POST /api/users/me/totp/confirm": USER,
     "POST /api/users/me/totp/recovery-codes": USER,
+    "GET /api/users/me/notification-preferences": USER,
+    "PATCH /api/users/me/notification-preferences": USER,
+    "GET /api/notifications": USER,
+    "POST /api/notifications/read-all": USER,
+    "POST /api/notifications/{notification_id}/read": USER,
     # What is under way or done stays its owner's when access ended: only new exams need it.
     "GET /api/exams/templates": EXAMS,
     "POST /api/exams/sessions": EXAMS,
@@ -123,6 +133,16 @@ WHO_MAY_CALL = {
     "GET /api/admin/audit-log": ADMIN,
     "GET /api/admin/stripe-events": ADMIN,
     "POST /api/admin/stripe-events/{event_id}/replay": ADMIN,
+    "GET /api/admin/emails": ADMIN,
+    "GET /api/admin/emails/explain": ADMIN,
+    "POST /api/admin/emails/{email_id}/retry": ADMIN,
+    "GET /api/admin/broadcasts": ADMIN,
+    "POST /api/admin/broadcasts": ADMIN,
+    "GET /api/admin/broadcasts/{broadcast_id}": ADMIN,
+    "PATCH /api/admin/broadcasts/{broadcast_id}": ADMIN,
+    "POST /api/admin/broadcasts/{broadcast_id}/preview": ADMIN,
+    "POST /api/admin/broadcasts/{broadcast_id}/start": ADMIN,
+    "POST /api/admin/broadcasts/{broadcast_id}/stop": ADMIN,
 }
 """From the API's design; a role above may do what the one below may."""
 
@@ -149,6 +169,9 @@ class Other:
     running: dict[str, Any]
     submitted: dict[str, Any]
     money: ledger.Ledger
+    mails: list[str]
+    broadcasts: list[str]
+    """Nobody's in particular."""
 
     def ids_in(self, table: str) -> list[str]:
         """Of this person's rows of money."""
@@ -195,6 +218,11 @@ OTHERS_IDS: dict[tuple[str, str], Callable[[Other], list[str]]] = {
     ("/api/admin/promotion-codes/", "code_id"): lambda _other: ids("promotion_codes"),
     ("/api/admin/users/", "user_id"): lambda other: [str(other.person.id)],
     ("/api/admin/stripe-events/", "event_id"): lambda _other: [EVENT],
+    ("/api/notifications/", "notification_id"): lambda other: [
+        each["id"] for each in other.person.get("/api/notifications").json()["items"]
+    ],
+    ("/api/admin/emails/", "email_id"): lambda other: other.mails,
+    ("/api/admin/broadcasts/", "broadcast_id"): lambda other: other.broadcasts,
 }
 """Path prefix and parameter -> the rows of another that it can name."""
 
@@ -232,6 +260,7 @@ VALID_BODIES: dict[str, Callable[[Other], list[dict[str, Any]]]] = {
         )[:1]
     ],
     "PATCH /api/admin/promotion-codes/{code_id}": lambda _other: [{"is_active": False}],
+    "PATCH /api/admin/broadcasts/{broadcast_id}": lambda _other: [{"name": "a stranger's"}],
 }
 """What an operation takes whose path names a row: it must be refused for WHOSE row it is, not for
 its form.
@@ -336,7 +365,33 @@ def other(sign_up: Callable[..., Person], standin: LocalStripe) -> Other:
     money = ledger.fill(person, member=sign_up())
     code = {"code": "OTHERS", "name": "Others", "percent_off": 5}
     assert sign_up(role="ADMIN").post("/api/admin/promotion-codes", json=code).status_code == 201
-    return Other(person, login_sessions, running, submitted, money)
+    tell(person.id, "a", "b")
+    mails, broadcasts = _failed_mails_of(person), [_draft_broadcast()]
+    return Other(person, login_sessions, running, submitted, money, mails, broadcasts)
+
+
+def _failed_mails_of(person: Person) -> list[str]:
+    """Somebody's mails that were refused, whatever they were for."""
+    with transaction() as session:
+        failed = session.execute(
+            text(
+                "UPDATE notifications.email_queue SET status = 'FAILED'"
+                " WHERE user_id = :id AND template = 'WELCOME' RETURNING id"
+            ),
+            {"id": person.id},
+        )
+        return [str(row.id) for row in failed]
+
+
+def _draft_broadcast() -> str:
+    with transaction() as session:
+        drafted = session.execute(
+            text(
+                "INSERT INTO notifications.broadcasts (id, name, subject, body)"
+                " VALUES (gen_random_uuid(), 'News', 'News', 'Hello.') RETURNING id"
+            )
+        )
+        return str(drafted.scalar_one())
 
 
 def _rows_of(other: Other) -> dict[str, str]:
@@ -521,6 +576,7 @@ def test_a_route_without_an_id_shows_its_caller_nothing_of_another(
         if WHO_MAY_CALL[operation.name] in MAY_CALL:
             allowed = role in MAY_CALL[WHO_MAY_CALL[operation.name]]
             # 422: it takes a body.
+            # 422: something must be given, which nothing was.
             holds = answer.status_code in ({200, 422} if allowed else {403})
             found.check(holds, answer, operation.name, f"{role} at the back office")
             if allowed:

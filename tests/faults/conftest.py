@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "faults.json"
 PROPERTY = "figures"
+MAIL_PROPERTY = "mail figures"
 WIDTH = 130
 
 _opened = pytest.StashKey[list[Figures]]()
@@ -56,6 +57,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print the table and write its JSON."""
     rows: dict[str, dict[str, Any]] = {}
+    mails: list[dict[str, Any]] = []
     for outcome in ("passed", "failed", "error"):
         for report in terminalreporter.stats.get(outcome, []):
             if getattr(report, "when", None) != "call":
@@ -63,10 +65,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             for name, document in report.user_properties:
                 if name == PROPERTY:
                     _merge(rows, document, kept=report.passed)
+                if name == MAIL_PROPERTY:
+                    mails.append(document)
     if not rows or not _whole(config):
         return
     terminalreporter.ensure_newline()
     _print(list(rows.values()))
+    _print_mails(mails)
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(list(rows.values()), indent=2) + "\n", encoding="utf-8")
     terminalreporter.write_line(f"written to {RESULTS.relative_to(ROOT)}")
@@ -95,6 +100,22 @@ def _print(rows: list[dict[str, Any]]) -> None:
     console = Console()
     console.width = max(console.width, WIDTH)  # names of faults are sentences
     console.print(table)
+
+
+def _print_mails(rows: list[dict[str, Any]]) -> None:
+    """What became of mails, a column a case."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        return
+    table = Table(title="Mails", title_justify="left", title_style="bold")
+    table.add_column("")
+    for row in rows:
+        table.add_column(row["case"], justify="right")
+    for name in [name for name in rows[0] if name != "case"]:
+        table.add_row(name, *(f"{row[name]:,}" for row in rows))
+    Console().print(table)
 
 
 @pytest.fixture

@@ -335,9 +335,7 @@ def test_many_checkouts_of_one_product_at_once_are_one(
         environment.applied({"DATABASE_URL": url, **_stripe(address)}),
         billing.standing_in(address, current) as local,
     ):
-        bank.execute(
-            "INSERT INTO auth.settings (key, value) VALUES ('checkouts_per_hour', '1000')"
-        )
+        bank.execute("INSERT INTO auth.settings (key, value) VALUES ('checkouts_per_hour', '1000')")
         v1 = local.client.v1
         product = v1.products.create({"name": "pack"})
         price = v1.prices.create({"product": product.id, "unit_amount": 2900, "currency": "usd"})

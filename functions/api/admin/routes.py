@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from api.admin import products, promotion_codes, refunds, stripe_events
+from api.admin import email_routes, products, promotion_codes, refunds, stripe_events
 from api.admin.schemas import AccommodationIn, AccountOut, AccountPatch, AuditEntryOut, RoleIn
 from studypack.access.guards import AdminUser, SupportUser
 from studypack.admin import audit_log, users
@@ -15,6 +15,7 @@ from studypack.core.http import DbSession, Page, Paging, page_of
 
 router = APIRouter(prefix="/api/admin", tags=["admin"])
 router.include_router(stripe_events.router)
+router.include_router(email_routes.router)
 
 
 @router.get("/users")

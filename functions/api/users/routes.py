@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
+from api.users import notification_preferences
 from api.users.schemas import (
     CodeIn,
     DeleteMeIn,
@@ -177,3 +178,6 @@ def disable_totp(
     )
     set_session_cookie(response, renewed.token, renewed.expires_at)
     return RenewedOut.model_validate(renewed)
+
+
+router.include_router(notification_preferences.router)

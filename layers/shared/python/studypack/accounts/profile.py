@@ -20,7 +20,8 @@ from studypack.activity.service import record_event
 from studypack.core import audit
 from studypack.core.errors import Unprocessable
 from studypack.identity.models import TimezoneHistory, User, UserProfile
-from studypack.notifications.models import EmailStatus, QueuedEmail
+from studypack.notifications.models import Category, EmailStatus, QueuedEmail
+from studypack.notifications.preferences import set_email
 
 MERGED_CHARACTERS = 20_000
 """What preferences or socials may grow to, as JSON, over any number of changes."""
@@ -57,6 +58,10 @@ def update_me(
     for name in ("first_name", "last_name", "marketing_opt_out"):
         if name in changes:
             setattr(user, name, changes[name])
+    if "marketing_opt_out" in changes:
+        session.flush()
+        wanted = not changes["marketing_opt_out"]
+        set_email(session, user_id, Category.MARKETING, wanted=wanted, now=now)
     if "preferences" in changes:
         profile.preferences = _merged(
             profile.preferences, changes["preferences"], field="preferences"

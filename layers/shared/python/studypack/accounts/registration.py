@@ -24,6 +24,7 @@ from studypack.core.errors import Conflict, FieldError, Unprocessable
 from studypack.core.ids import uuid7
 from studypack.identity.models import TimezoneHistory, User, UserProfile
 from studypack.notifications.models import EmailTemplate
+from studypack.notifications.service import enqueue_email
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def create_account(session: Session, account: NewAccount, *, verified: bool, now
     session.add(TimezoneHistory(user_id=user_id, timezone=account.timezone, valid_from=now))
     session.flush()
     record_event(session, "signup_completed", user_id=user_id, now=now)
+    enqueue_email(session, user_id, EmailTemplate.WELCOME, occasion=str(user_id))
     return user_id
 
 

@@ -10,15 +10,17 @@ if TYPE_CHECKING:
 
 
 @lru_cache(maxsize=16)
-def client(service: str) -> BaseClient:
+def client(service: str, *, connect: float = 3, read: float = 10, tries: int = 3) -> BaseClient:
     """The client of a service, e.g. `client("sqs")`; AWS_ENDPOINT_URL points it to a stand-in.
 
-    Bounded waits and three tries, so that a slow service cannot eat a request's whole time.
+    Bounded waits (seconds) and few tries, so that a slow service cannot eat a request's whole time.
     """
     import boto3
     from botocore.config import Config
 
     config = Config(
-        connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 3, "mode": "standard"}
+        connect_timeout=connect,
+        read_timeout=read,
+        retries={"total_max_attempts": tries, "mode": "standard"},
     )
     return boto3.client(service, config=config)  # type: ignore[call-overload, no-any-return]

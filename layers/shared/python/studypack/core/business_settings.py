@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from typing import Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, event, select
@@ -18,6 +19,17 @@ from studypack.core.models import Setting
 from studypack.core.telemetry import get_logger
 
 CACHE_SECONDS = 60
+
+
+class JourneyLesson(BaseModel):
+    """The lesson that a newcomer is invited to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    course_title: str = Field(min_length=1, max_length=200)
+    lesson_title: str = Field(min_length=1, max_length=200)
+    lesson_id: UUID
+    lesson_minutes: int | None = Field(None, ge=1, le=600)
 
 
 class BusinessSettings(BaseModel):
@@ -65,6 +77,22 @@ class BusinessSettings(BaseModel):
     seat_invitation_days: int = Field(14, ge=1, le=90)
     stripe_event_days: int = Field(90, ge=35, le=3650)
     """How long the content of an event is kept after it took effect; Stripe lists 30 days."""
+    mail_quiet_from: int = Field(21, ge=0, le=23)
+    """Hour of the recipient's day from which no marketing goes out; equal to the next: any time."""
+    mail_quiet_until: int = Field(8, ge=0, le=23)
+    marketing_mails_per_week: int = Field(3, ge=0, le=50)
+    lifecycle_lookback_days: int = Field(14, ge=1, le=60)
+    """How long after it came up an occasion for a mail is still decided on: the first run on old
+    accounts, or one after a stop, does not flood them.
+    """
+    journey_lesson: JourneyLesson | None = None
+    """The lesson that START_JOURNEY leads to; without one that mail is withheld."""
+    mail_attempts: int = Field(6, ge=1, le=20)
+    """Tries to hand a mail to the provider before it is given up."""
+    notification_days: int = Field(180, ge=7, le=3650)
+    """How long what was told in the product is kept."""
+    email_log_days: int = Field(400, ge=30, le=3650)
+    email_decision_days: int = Field(400, ge=30, le=3650)
     seller_name: str = Field("StudyPack", min_length=1, max_length=200)
     """Who sells, as invoices say it; likewise the next three."""
     seller_address: tuple[str, ...] = ()

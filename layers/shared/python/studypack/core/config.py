@@ -73,6 +73,17 @@ class Settings(BaseModel):
     stripe_api_base: str | None = Field(None, alias="STRIPE_API_BASE")
     """Where Stripe is, if not at Stripe: the stand-in on one machine."""
 
+    mail_from: str = Field("StudyPack <hello@studypack.example>", alias="MAIL_FROM")
+    mail_reply_to: str | None = Field(None, alias="MAIL_REPLY_TO")
+    mail_configuration_set: str | None = Field(None, alias="MAIL_CONFIGURATION_SET")
+    """SES reports bounces, complaints and deliveries of what is sent with it."""
+    mail_token_secret: str | None = Field(None, alias="MAIL_TOKEN_SECRET_ARN")
+    """Its text gives the key that signs links to unsubscribe."""
+    mail_token_key: SecretStr | None = Field(None, alias="MAIL_TOKEN_KEY")
+    """The same text itself: 43 random letters and digits or more."""
+    email_queue_url: str | None = Field(None, alias="EMAIL_QUEUE_URL")
+    """Told at once of mails that somebody waits for; without it they wait for the minutely job."""
+
     aws_endpoint_url: str | None = Field(None, alias="AWS_ENDPOINT_URL")
 
     @classmethod

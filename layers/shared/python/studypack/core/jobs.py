@@ -19,7 +19,9 @@ STOP_BEFORE_MILLISECONDS = 10_000
 
 
 class Postponed(RuntimeError):
-    """A message was left for the next run, because this one's time is nearly up."""
+    """A message was left for the next run: this one's time is nearly up, or its work is not to be
+    done now.
+    """
 
 
 class JobFailed(RuntimeError):
@@ -146,7 +148,19 @@ def _report(run: Run, started: float) -> dict[str, Any]:
 
 
 def queue_worker(name: str, process: Callable[[Session, dict[str, Any]], None]) -> Handler:
-    """Make a Lambda handler of a queue's worker: each message in its own transaction.
+    """Make a Lambda handler of a queue's worker: each message in its own transaction, otherwise
+    like `message_worker`.
+    """
+
+    def in_a_transaction(_run: Run, message: dict[str, Any]) -> None:
+        with transaction() as session:
+            process(session, message)
+
+    return message_worker(name, in_a_transaction)
+
+
+def message_worker(name: str, process: Callable[[Run, dict[str, Any]], None]) -> Handler:
+    """Make a Lambda handler of a queue's worker, which sees to its transactions itself.
 
     A message that fails is reported alone (ReportBatchItemFailures) and comes again; the others are
     done. So do those for which too little time is left: a batch that ran into the time-out would
@@ -172,8 +186,10 @@ def queue_worker(name: str, process: Callable[[Session, dict[str, Any]], None]) 
                 run.count("postponed", 1)
                 raise Postponed(f"{name} has no time left for this message")
             try:
-                with transaction() as session:
-                    process(session, record.json_body)
+                process(run, record.json_body)
+            except Postponed:
+                run.count("postponed", 1)
+                raise
             except Exception:
                 logger.exception(
                     "message failed", extra={"worker": name, "message_id": record.message_id}
@@ -197,11 +213,14 @@ def queue_worker(name: str, process: Callable[[Session, dict[str, Any]], None]) 
     return handler
 
 
-def delete_in_batches(run: Run, what: str, statement: str, *, size: int = 1000) -> None:
+def delete_in_batches(
+    run: Run, what: str, statement: str, *, size: int = 1000, **given: Any
+) -> None:
     """Delete or blank old rows a bounded batch at a time; `statement` does at most `:size`."""
 
     def batch(session: Session) -> int:
-        deleted = int(getattr(session.execute(text(statement), {"size": size}), "rowcount", 0))
+        result = session.execute(text(statement), {"size": size, **given})
+        deleted = int(getattr(result, "rowcount", 0))
         run.count(what, deleted)
         return deleted
 

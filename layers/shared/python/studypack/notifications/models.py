@@ -1,87 +1,41 @@
-"""The queue of e-mails: a row is written with the fact that causes it, and sent after commit."""
+"""Every table of the `notifications` schema (notifications/tables, a module an aggregate)."""
 
-from __future__ import annotations
+from studypack.notifications.tables.decisions import (
+    Broadcast,
+    BroadcastStatus,
+    EmailDecision,
+    Verdict,
+)
+from studypack.notifications.tables.emails import (
+    Delivery,
+    EmailLog,
+    EmailStatus,
+    EmailTemplate,
+    QueuedEmail,
+)
+from studypack.notifications.tables.in_app import Notification, NotificationType, Priority
+from studypack.notifications.tables.suppressions import (
+    Category,
+    EmailSuppression,
+    NotificationPreference,
+    SuppressionReason,
+)
 
-from datetime import datetime
-from enum import StrEnum
-from typing import Any
-from uuid import UUID
-
-from sqlalchemy import Index, SmallInteger, UniqueConstraint, func, text
-from sqlalchemy.orm import Mapped, mapped_column
-
-from studypack.core.database import Base, EnumText, foreign_key, new_id, one_of
-from studypack.identity import models as _identity  # noqa: F401 (target of foreign keys)
-
-
-class EmailTemplate(StrEnum):
-    """Every mail that we send: seed 002's ten, then the account's own."""
-
-    WELCOME = "WELCOME"
-    START_JOURNEY = "START_JOURNEY"
-    ABANDONMENT_1 = "ABANDONMENT_1"
-    ABANDONMENT_2 = "ABANDONMENT_2"
-    ABANDONMENT_3 = "ABANDONMENT_3"
-    MODULE_COMPLETE = "MODULE_COMPLETE"
-    INACTIVE_NUDGE = "INACTIVE_NUDGE"
-    RENEWAL_REMINDER = "RENEWAL_REMINDER"
-    PAYMENT_FAILED = "PAYMENT_FAILED"
-    PAYMENT_FAILED_FINAL = "PAYMENT_FAILED_FINAL"
-    VERIFY_EMAIL = "VERIFY_EMAIL"
-    CONFIRM_EMAIL_CHANGE = "CONFIRM_EMAIL_CHANGE"
-    EMAIL_CHANGED = "EMAIL_CHANGED"
-    RESET_PASSWORD = "RESET_PASSWORD"  # noqa: S105 (a template's name)
-    PASSWORD_CHANGED = "PASSWORD_CHANGED"  # noqa: S105 (a template's name)
-    PROVIDER_LINKED = "PROVIDER_LINKED"
-    PROVIDER_UNLINKED = "PROVIDER_UNLINKED"
-    TOTP_ENABLED = "TOTP_ENABLED"
-    TOTP_DISABLED = "TOTP_DISABLED"
-    RECEIPT = "RECEIPT"
-    REFUND = "REFUND"
-    TRIAL_ENDING = "TRIAL_ENDING"
-    SEAT_INVITATION = "SEAT_INVITATION"
-    CERTIFICATE = "CERTIFICATE"
-
-
-class EmailStatus(StrEnum):
-    """A mail being sent has no status of its own: it is PENDING under a lease."""
-
-    PENDING = "PENDING"
-    SENT = "SENT"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-
-
-class QueuedEmail(Base):
-    """One mail to one person for one occasion."""
-
-    __tablename__ = "email_queue"
-    __table_args__ = (
-        UniqueConstraint("dedupe_key"),
-        Index(None, "status", "scheduled_for"),
-        one_of("template", EmailTemplate),
-        one_of("status", EmailStatus),
-        {"schema": "notifications"},
-    )
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    user_id: Mapped[UUID] = foreign_key("auth.users.id")
-    template: Mapped[EmailTemplate] = mapped_column(EnumText(EmailTemplate))
-    to_address: Mapped[str | None]
-    """Where to, when it is not the account's address of the moment of sending (an e-mail
-    change).
-    """
-    data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    """What the template needs. Links with tokens are blanked once the row leaves PENDING."""
-    dedupe_key: Mapped[str]
-    """The occasion: the same one makes no second row."""
-    scheduled_for: Mapped[datetime] = mapped_column(server_default=func.now())
-    status: Mapped[EmailStatus] = mapped_column(
-        EnumText(EmailStatus), server_default=EmailStatus.PENDING.value
-    )
-    status_reason: Mapped[str | None]
-    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    leased_until: Mapped[datetime | None]
-    lease_id: Mapped[UUID | None]
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    processed_at: Mapped[datetime | None]
+__all__ = [
+    "Broadcast",
+    "BroadcastStatus",
+    "Category",
+    "Delivery",
+    "EmailDecision",
+    "EmailLog",
+    "EmailStatus",
+    "EmailSuppression",
+    "EmailTemplate",
+    "Notification",
+    "NotificationPreference",
+    "NotificationType",
+    "Priority",
+    "QueuedEmail",
+    "SuppressionReason",
+    "Verdict",
+]

@@ -9,7 +9,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from studypack.core.ids import uuid7
+from studypack.notifications.catalogue import CATALOGUE
 from studypack.notifications.models import EmailTemplate, QueuedEmail
+from studypack.notifications.nudge import nudge_after_commit
 
 
 def enqueue_email(
@@ -22,14 +24,23 @@ def enqueue_email(
     **data: Any,
 ) -> None:
     """Queue one mail in the caller's transaction; the same template and occasion again changes
-    nothing.
+    nothing. One that somebody waits for is sent right after the commit.
     """
-    statement = insert(QueuedEmail).values(
-        id=uuid7(),
-        user_id=user_id,
-        template=template,
-        to_address=to_address,
-        data=data,
-        dedupe_key=f"{template}:{occasion}",
+    is_urgent = CATALOGUE[template].is_urgent
+    statement = (
+        insert(QueuedEmail)
+        .values(
+            id=uuid7(),
+            user_id=user_id,
+            template=template,
+            to_address=to_address,
+            data=data,
+            dedupe_key=f"{template}:{occasion}",
+            is_urgent=is_urgent,
+        )
+        .on_conflict_do_nothing(index_elements=[QueuedEmail.dedupe_key])
+        .returning(QueuedEmail.id)
     )
-    session.execute(statement.on_conflict_do_nothing(index_elements=[QueuedEmail.dedupe_key]))
+    queued = session.execute(statement).scalar_one_or_none()
+    if queued is not None and is_urgent:
+        nudge_after_commit(session, queued)

@@ -19,6 +19,7 @@ REVISIONS = (
     "a04f5b2c7d34",
     "b15a6c3d8e45",
     "c26b7d4e9f56",
+    "d37c8e5fa067",
 )
 """Every migration that this code knows, oldest first. The migrations themselves are not in the
 layer, so they are named here; tests/core/test_schema.py holds both together.

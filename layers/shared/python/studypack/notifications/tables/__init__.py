@@ -1,0 +1,1 @@
+"""The `notifications` schema, a module an aggregate."""
