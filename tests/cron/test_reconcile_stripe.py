@@ -146,6 +146,26 @@ def test_one_that_lives_there_and_not_here_is_made(buyer: Buyer) -> None:
     assert buyer.subscription().status == "ACTIVE"
 
 
+@pytest.mark.parametrize("gone", ["deleted_at = now()", None])
+def test_whoever_deleted_their_account_is_charged_no_more(buyer: Buyer, gone: str | None) -> None:
+    subscription = buyer.subscribe()
+    assert run()["refused"] == 0
+    assert buyer.subscription().status == "ACTIVE"
+    if gone is None:  # erased
+        bank.execute("UPDATE payments.subscriptions SET user_id = NULL")
+        bank.execute("UPDATE payments.customers SET user_id = NULL")
+    else:
+        bank.execute(f"UPDATE auth.users SET {gone} WHERE id = :id", id=buyer.person.id)
+
+    report = run()
+
+    assert (report["cancellations"], report["refused"], report["complete"]) == (1, 0, True)
+    at_stripe = buyer.local.standin.find("subscription", subscription.stripe_subscription_id)
+    assert at_stripe["status"] == "canceled"
+    assert bank.value("SELECT status FROM payments.subscriptions") == "CANCELED"
+    assert run().get("cancellations", 0) == 0
+
+
 def test_others_customers_are_none_of_ours(standin: LocalStripe, buyer: Buyer) -> None:
     v1 = standin.client.v1
     other = v1.customers.create({"email": "x@example.com"})

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import TextClause, exists, select, text
 from sqlalchemy.orm import Session
 
 from studypack.billing import refunds
@@ -23,6 +23,7 @@ from studypack.core.database import transaction
 from studypack.core.errors import AppError
 from studypack.core.jobs import Run
 from studypack.core.telemetry import get_logger
+from studypack.identity.models import User
 from studypack.integrations.stripe import call
 
 _OWED: Final = {
@@ -41,6 +42,16 @@ _OWED: Final = {
         """
     ),
 }
+_OF_ACCOUNTS_GONE: Final = text(
+    """
+    SELECT s.id
+      FROM payments.subscriptions s
+      LEFT JOIN auth.users u ON u.id = s.user_id
+     WHERE s.status IN ('TRIALING', 'ACTIVE', 'PAST_DUE', 'PAUSED') AND s.ended_at IS NULL
+       AND (u.id IS NULL OR u.deleted_at IS NOT NULL) AND s.id > :after
+     ORDER BY s.id LIMIT :size
+    """
+)
 BATCH: Final = 20
 
 
@@ -104,12 +115,15 @@ def _take_over(subscription_id: UUID, answer: Any) -> bool:
 
 
 def _owed(session: Session, subscription_id: UUID) -> str | None:
-    """Stripe's id of a subscription whose cancellation is owed still."""
+    """Stripe's id of a subscription whose cancellation is owed still: it was decided, or nobody has
+    the account any more.
+    """
     _lock_owner(session, subscription_id)
+    is_there = exists().where(User.id == Subscription.user_id, User.deleted_at.is_(None))
     return session.scalars(
         select(Subscription.stripe_subscription_id).where(
             Subscription.id == subscription_id,
-            Subscription.cancel_requested_at.is_not(None),
+            Subscription.cancel_requested_at.is_not(None) | ~is_there,
             Subscription.ended_at.is_(None),
         )
     ).one_or_none()
@@ -128,23 +142,32 @@ def settle_all(run: Run) -> int:
     """Ask Stripe for everything that is owed; how much it refused or could not do now, which is
     left to the next run. Two runs at once ask for the same and get it once.
     """
-    refused = 0
-    for what, statement in _OWED.items():
-        after = UUID(int=0)
-        run.complete = False
-        while run.has_time() and not run.complete:
-            with transaction() as session:
-                ids = session.execute(statement, {"after": after, "size": BATCH}).scalars().all()
-            run.batches += 1
-            run.complete = not ids
-            for id in ids:
-                if not run.has_time():
-                    run.complete = False
-                    return refused
-                after = id
-                if _try(id, what):
-                    run.processed += 1
-                    run.count(f"{what}s", 1)
-                else:
-                    refused += 1
+    return sum(_settle_each(run, what, statement) for what, statement in _OWED.items())
+
+
+def end_of_accounts_gone(run: Run) -> int:
+    """Cancel the subscriptions of deleted accounts: nobody can use them, nor end them. How many
+    could not be cancelled now.
+    """
+    return _settle_each(run, "cancellation", _OF_ACCOUNTS_GONE)
+
+
+def _settle_each(run: Run, what: str, statement: TextClause) -> int:
+    refused, after = 0, UUID(int=0)
+    run.complete = False
+    while run.has_time() and not run.complete:
+        with transaction() as session:
+            ids = session.execute(statement, {"after": after, "size": BATCH}).scalars().all()
+        run.batches += 1
+        run.complete = not ids
+        for id in ids:
+            if not run.has_time():
+                run.complete = False
+                return refused
+            after = id
+            if _try(id, what):
+                run.processed += 1
+                run.count(f"{what}s", 1)
+            else:
+                refused += 1
     return refused
