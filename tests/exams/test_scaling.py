@@ -106,6 +106,20 @@ def test_an_empty_exam_has_a_low_score_and_still_one(learner: Any) -> None:
     assert 300 <= stored(session).score_scaled < 400
 
 
+def test_the_learner_is_told_of_the_score_once(learner: Any) -> None:
+    session = submitted(learner, 20)
+    assert learner.get("/api/notifications").json()["items"] == []
+    score()
+    score()
+
+    [line] = learner.get("/api/notifications").json()["items"]
+    points = stored(session).score_scaled
+    assert line["type"] == "EXAM_SCORED"
+    assert line["message"] == f"You have {points} points."
+    assert line["link"] == f"/exams/{session['id']}"
+    assert line["data"] == {"exam_session_id": session["id"], "score_scaled": points}
+
+
 def test_scoring_again_finds_nothing_to_do(learner: Any) -> None:
     session = submitted(learner, 3)
     assert score() == 1

@@ -47,6 +47,22 @@ def test_what_ran_out_is_submitted_as_of_its_deadline_by_the_clock(learner: Any)
     assert submit_expired() == 0
 
 
+def test_whose_time_ran_out_is_told_the_result_and_who_submits_sees_it(learner: Any) -> None:
+    for away in (True, False):
+        session = exams.start(learner)
+        exams.answer_all(learner, session, right=True)
+        if away:
+            exams.move_clock(session["id"], 3 * 60 * MINUTES)
+            assert submit_expired() == 1
+            gone = session["id"]
+        else:
+            exams.finalize(learner, session)
+
+    [line] = learner.get("/api/notifications").json()["items"]
+    assert (line["type"], line["link"]) == ("EXAM_SCORED", f"/exams/{gone}")
+    assert line["message"] == "The time ran out, so it was submitted. You have 100 %."
+
+
 def test_what_still_runs_is_left_alone(learner: Any) -> None:
     session = exams.start(learner)
     exams.move_clock(session["id"], LIVES_ON)

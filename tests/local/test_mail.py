@@ -34,12 +34,13 @@ def _forget() -> None:
 
 @pytest.mark.usefixtures("standins")
 def test_mails_are_sent_by_the_same_code_on_one_machine() -> None:
-    mail = queue(reader("ada@example.com"))
+    mail = queue(reader("only-here@mail.example"))
 
     report = dispatch_emails.handler({}, JobContext())
 
     assert (report["processed"], report["complete"]) == (1, True)
-    [sent] = ses_backends[DEFAULT_ACCOUNT_ID][local_aws.REGION].sent_messages
-    assert sent.destinations[0] == "ada@example.com"
+    # moto keeps what it took for as long as this process lives.
+    taken = ses_backends[DEFAULT_ACCOUNT_ID][local_aws.REGION].sent_messages
+    [sent] = [each for each in taken if "only-here@mail.example" in each.destinations]
     assert f"X-Entity-Ref-ID: {mail}" in sent.raw_data
     assert row(mail)["status"] == "SENT"

@@ -14,9 +14,11 @@ from studypack.core.ids import uuid7
 from studypack.integrations.email import Provider, Quota
 from studypack.integrations.email.ses import Ses
 from studypack.notifications.claiming import claim
+from studypack.notifications.models import EmailStatus
 from studypack.notifications.preparing import Ready, Settled, open_desk, prepare
-from studypack.notifications.recording import step
+from studypack.notifications.recording import Outcome, step
 from studypack.notifications.sending import Figures, send_due
+from tests.support.concurrency import bystander, terminate_connections
 from tests.support.mail_queue import (
     LATER,
     NOW,
@@ -438,6 +440,44 @@ def test_a_result_that_comes_late_keeps_the_one_who_took_over_from_sending(ses: 
     assert isinstance(ready, Ready)
     assert row(mail)["status"] == "SENT"
     assert not step(other, mark=ready, now=NOW + LATER)
+
+
+def test_a_database_that_hangs_up_while_a_mail_is_sent_costs_no_second_mail(
+    ses: SesStandIn, database_url: str
+) -> None:
+    mails = [queue(reader()) for _ in range(3)]
+
+    with bystander(database_url) as engine:
+        figures = send(Wrapped(after=lambda _to: terminate_connections(engine) and None))
+
+    assert (figures.sent, len(ses.taken)) == (3, 3)
+    assert {row(mail)["status"] for mail in mails} == {"SENT"}
+
+
+def test_a_result_that_is_written_twice_counts_once(ses: SesStandIn) -> None:
+    mail = queue(reader())
+    lease = uuid7()
+    [ready] = prepare(claim(lease, size=1, now=NOW), open_desk(), now=NOW)
+    assert isinstance(ready, Ready)
+    assert step(lease, mark=ready, now=NOW)
+    outcome = Outcome(ready, EmailStatus.SENT, provider_message_id="m1")
+
+    for _ in range(2):
+        step(lease, before=outcome, now=NOW)
+
+    assert (row(mail)["attempts"], len(log(mail))) == (1, 1)
+
+
+def test_no_result_makes_a_sent_mail_unsent(ses: SesStandIn) -> None:
+    mail = queue(reader())
+    lease = uuid7()
+    [ready] = prepare(claim(lease, size=1, now=NOW), open_desk(), now=NOW)
+    assert isinstance(ready, Ready)
+    step(lease, before=Outcome(ready, EmailStatus.SENT), now=NOW)
+
+    step(lease, before=Outcome(ready, EmailStatus.FAILED, "refused", reason="refused"), now=NOW)
+
+    assert row(mail)["status"] == "SENT"
 
 
 @pytest.mark.usefixtures("wide_pool")

@@ -115,3 +115,31 @@ def test_a_broadcast_is_drafted_previewed_started_and_stopped(admin: Any, learne
 def test_a_subject_of_several_lines_is_refused(admin: Any) -> None:
     answer = admin.post("/api/admin/broadcasts", json={**DRAFT, "subject": "a\nBcc: b"})
     assert answer.status_code == 422
+
+
+def test_every_route_has_its_number_of_statements(
+    admin: Any, learner: Any, statements: Any
+) -> None:
+    made = admin.post("/api/admin/broadcasts", json=DRAFT).json()["id"]
+    failed = mail_of(learner, status="FAILED")
+    path = f"/api/admin/broadcasts/{made}"
+    requests = {
+        "GET /api/admin/emails": {},
+        f"GET /api/admin/emails/explain?user_id={learner.id}": {},
+        f"POST /api/admin/emails/{failed}/retry": {},
+        "GET /api/admin/broadcasts": {},
+        "POST /api/admin/broadcasts": DRAFT,
+        f"GET {path}": {},
+        f"PATCH {path}": {"name": "Summer"},
+        f"POST {path}/preview": {},
+        f"POST {path}/start": {},
+        f"POST {path}/stop": {},
+    }
+    counts = []
+    for request, body in requests.items():
+        method, address = request.split(" ")
+        statements()
+        answer = admin.request(method, address, **({"json": body} if body else {}))
+        assert answer.is_success, answer.text
+        counts.append(len(statements()))
+    assert counts == [2, 2, 5, 2, 4, 2, 5, 3, 5, 6]

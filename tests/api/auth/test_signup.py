@@ -90,7 +90,8 @@ def test_signing_up_stores_the_account_its_profile_its_zone_and_one_event(api: T
     assert values(
         "SELECT event_name FROM activity.analytics_events WHERE user_id = :u", u=user_id
     ) == ["signup_completed"]
-    [mail] = queued(NEW["email"])
+    [mail] = queued(NEW["email"], "VERIFY_EMAIL")
+    assert len(queued(NEW["email"], "WELCOME")) == 1
     assert mail["template"] == "VERIFY_EMAIL"
 
 
@@ -236,4 +237,4 @@ def test_signing_up_costs_at_most_so_many_statements(api: TestClient, statements
     _sign_up(api)
     statements()
     _sign_up(api, email="second@example.com")
-    assert len(statements()) <= 8  # the throttle, and one for each of seven tables
+    assert len(statements()) <= 9  # the throttle, one for each of seven tables, two mails

@@ -160,6 +160,7 @@ def upgrade() -> None:
     schema='notifications'
     )
     op.create_index(op.f('ix_email_logs_queue_id'), 'email_logs', ['queue_id'], unique=False, schema='notifications')
+    op.create_index('ix_purchases_ending', 'purchases', ['access_end'], unique=False, schema='payments', postgresql_where=sa.text("status = 'COMPLETED'"))
     op.create_index('ix_email_logs_addressed', 'email_logs', ['sent_at'], unique=False, schema='notifications', postgresql_where=sa.text('to_address IS NOT NULL'))
     op.create_index(op.f('ix_email_logs_sent_at'), 'email_logs', ['sent_at'], unique=False, schema='notifications')
     op.create_index(op.f('ix_email_logs_user_id_sent_at'), 'email_logs', ['user_id', 'sent_at'], unique=False, schema='notifications')
@@ -181,6 +182,7 @@ def downgrade() -> None:
     op.drop_column('email_queue', 'is_urgent', schema='notifications')
     op.drop_column('email_queue', 'broadcast_id', schema='notifications')
     op.drop_index(op.f('ix_email_logs_user_id_sent_at'), table_name='email_logs', schema='notifications')
+    op.drop_index('ix_purchases_ending', table_name='purchases', schema='payments', postgresql_where=sa.text("status = 'COMPLETED'"))
     op.drop_index('ix_email_logs_addressed', table_name='email_logs', schema='notifications', postgresql_where=sa.text('to_address IS NOT NULL'))
     op.drop_index(op.f('ix_email_logs_sent_at'), table_name='email_logs', schema='notifications')
     op.drop_index(op.f('ix_email_logs_queue_id'), table_name='email_logs', schema='notifications')

@@ -46,7 +46,15 @@ _WRITE = text(
            SET status = 'REVIEW', completed_at = now(), updated_at = now(), theta = s.theta,
                theta_error = s.theta_error, score_scaled = s.score, passed = s.passed
           FROM scored s WHERE e.id = s.id
-        RETURNING e.id, e.user_id, e.template_id, e.score_scaled)
+        RETURNING e.id, e.user_id, e.template_id, e.score_scaled),
+    told AS (
+        INSERT INTO notifications.notifications
+               (id, user_id, type, title, message, link, reference, data)
+        SELECT public.uuid7(), u.user_id, 'EXAM_SCORED', 'Your result is there: ' || t.title,
+               'You have ' || u.score_scaled || ' points.', '/exams/' || u.id, u.id,
+               jsonb_build_object('exam_session_id', u.id, 'score_scaled', u.score_scaled)
+          FROM updated u JOIN learning.exam_templates t ON t.id = u.template_id
+            ON CONFLICT DO NOTHING)
     INSERT INTO activity.user_activities (id, user_id, type, description, metadata)
     SELECT public.uuid7(), u.user_id, 'exam.scored', 'Scored ' || t.title,
            jsonb_build_object('exam_session_id', u.id, 'score_scaled', u.score_scaled)

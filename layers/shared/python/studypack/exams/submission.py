@@ -31,6 +31,8 @@ from studypack.exams.receipt_keys import SigningKey
 from studypack.exams.results import GradedItem
 from studypack.exams.scoring import Scoring
 from studypack.exams.sessions import apply_clock, clock_of, lock
+from studypack.notifications.inbox import Notice, notify
+from studypack.notifications.models import NotificationType
 from studypack.questions.answers import ANSWER, QuestionContent
 from studypack.questions.grading import credit
 from studypack.questions.models import QuestionVersion
@@ -224,6 +226,8 @@ def _record_facts(
     session: Session, found: ExamSession, totals: results.Totals, *, now: datetime
 ) -> None:
     title = _template(session, found).title
+    if found.submitted_by is SubmittedBy.CLOCK and found.status is ExamStatus.REVIEW:
+        _tell(session, found, title, totals)
     if totals.answered >= totals.items * ANSWERED_SHARE_FOR_XP:
         activity.grant_xp(session, found.user_id, XpSource.EXAM, found.id, now=now)
     activity.record_activity(
@@ -247,6 +251,20 @@ def _record_facts(
         percent=float(totals.percent),
         seconds=totals.seconds,
     )
+
+
+def _tell(session: Session, found: ExamSession, title: str, totals: results.Totals) -> None:
+    """The learner was gone when the time ran out; one who submits sees the result at once."""
+    notice = Notice(
+        user_id=found.user_id,
+        type=NotificationType.EXAM_SCORED,
+        reference=str(found.id),
+        title=f"Your result is there: {title}",
+        message=f"The time ran out, so it was submitted. You have {totals.percent:.0f} %.",
+        link=f"/exams/{found.id}",
+        data={"exam_session_id": str(found.id), "percent": float(totals.percent)},
+    )
+    notify(session, [notice])
 
 
 def _template(session: Session, found: ExamSession) -> ExamTemplate:

@@ -32,7 +32,7 @@ from sqlalchemy.orm import Session
 from studypack.lifecycle.moment import Moment, common_values, run
 from studypack.lifecycle.refusals import KINDS, REFUSAL
 
-BATCH = 500
+BATCH = 2000
 
 
 Values = Mapping[str, Any]

@@ -9,7 +9,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from studypack.core.ids import uuid7
+from studypack.notifications.bell import notice_of
 from studypack.notifications.catalogue import CATALOGUE
+from studypack.notifications.inbox import notify
 from studypack.notifications.models import EmailTemplate, QueuedEmail
 from studypack.notifications.nudge import nudge_after_commit
 
@@ -24,7 +26,8 @@ def enqueue_email(
     **data: Any,
 ) -> None:
     """Queue one mail in the caller's transaction; the same template and occasion again changes
-    nothing. One that somebody waits for is sent right after the commit.
+    nothing. One that somebody waits for is sent right after the commit; what should not be missed
+    is told in the product too (bell.py).
     """
     is_urgent = CATALOGUE[template].is_urgent
     statement = (
@@ -42,5 +45,10 @@ def enqueue_email(
         .returning(QueuedEmail.id)
     )
     queued = session.execute(statement).scalar_one_or_none()
-    if queued is not None and is_urgent:
+    if queued is None:
+        return
+    if is_urgent:
         nudge_after_commit(session, queued)
+    notice = notice_of(template, user_id, occasion=occasion, facts=data)
+    if notice is not None:
+        notify(session, [notice])

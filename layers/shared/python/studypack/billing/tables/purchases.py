@@ -110,6 +110,7 @@ class Purchase(Timestamps, Base):
         UniqueConstraint("checkout_id"),
         UniqueConstraint("stripe_payment_intent_id"),
         Index(None, "user_id", "id"),
+        Index("ix_purchases_ending", "access_end", postgresql_where=text("status = 'COMPLETED'")),
         Index(
             "ix_purchases_user_id_completed",
             "user_id",

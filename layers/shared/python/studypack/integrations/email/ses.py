@@ -80,7 +80,7 @@ class Ses:
         except OperatorFault:
             raise
         except Undelivered as problem:
-            get_logger().warning("the quota of mail is not known", extra={"code": problem.code})
+            get_logger().info("the quota of mail is not known", extra={"code": problem.code})
             self._believed = _Believed(None, time.monotonic() + QUOTA_SECONDS)
             return None
         if account.get("SendingEnabled") is False:
