@@ -292,7 +292,7 @@ POLICIES: dict[str, set[str]] = {
     "cron.retry_stripe_events": {"ReadStripeSecret"},
     "cron.settle_with_stripe": {"ReadStripeSecret"},
     "cron.reconcile_stripe": {"ReadStripeSecret"},
-    "webhooks.stripe": {"ReadStripeSecret"},
+    "webhooks.stripe": {"ReadStripeSecret", "NudgeMails"},
 }
 """What a function may beside reading the database's secret; a new right is written down here."""
 

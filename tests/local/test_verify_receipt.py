@@ -94,7 +94,8 @@ def test_the_machines_key_is_made_once_and_is_its_owners_alone(tmp_path: Path) -
 
 def test_the_page_is_one_document_that_asks_this_server_for_nothing_but_its_keys() -> None:
     app = FastAPI()
-    app.include_router(server._pages(lambda: server.Overview(addresses=[])))
+    pages = server._environment()
+    app.include_router(server._pages(pages, lambda: server.Overview(addresses=[])))
     page = TestClient(app).get("/verify-receipt").text
     assert (PAGES / "verify-receipt.js").read_text(encoding="utf-8").strip() in page
     assert re.findall(r"""(?:src|action)=["']([^"']+)""", page) == []
