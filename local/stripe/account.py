@@ -54,6 +54,8 @@ class Account:
         owner: Doc | None = about
         if about["object"] == "dispute":
             owner = self.store.find("charge", about["charge"])
+        elif about["object"] == "invoice_payment":
+            owner = self.store.find("invoice", about["invoice"])
         if owner is not None and owner["object"] != "customer":
             customer = owner.get("customer")
             owner = self.store.find("customer", customer) if customer else None

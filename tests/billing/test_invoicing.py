@@ -97,8 +97,10 @@ def mirror(subscription_id: UUID, told: Told, **changes: Any) -> Invoice:
     is_truth = changes.pop("is_truth", False)
     with transaction() as session:
         subscription = session.get_one(Subscription, subscription_id)
+        document = stripe_invoice(**changes)
+        known = invoicing.find_invoice(session, document["id"])
         return invoicing.mirror_invoice(
-            session, subscription, stripe_invoice(**changes), event=told, is_truth=is_truth
+            session, subscription, document, event=told, known=known, is_truth=is_truth
         )
 
 

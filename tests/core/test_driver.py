@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from studypack.core.database import driver
-from studypack.core.database.driver import OneFlushConnection, connect
+from studypack.core.database.driver import COMMITS, OneFlushConnection, connect
 from studypack.core.database.wire import Stream
 from tests.core.driver_support import (
     USER,
@@ -121,6 +121,58 @@ def test_a_transaction_is_one_round_trip_a_statement_and_one_for_its_end(
     trips.append(proxy.take())
     assert trips == [1, 1, 1]
     assert not counted._in_transaction
+
+
+def test_the_last_statement_takes_commit_along(
+    server: Server, proxy: Proxy, table: str, connection: OneFlushConnection
+) -> None:
+    engine = one_flush_engine(server, proxy.port)
+    add = sa.text(f"INSERT INTO {table} VALUES (:id, 'new')")
+    with engine.connect():
+        proxy.take()
+    for first in ([1], []):
+        with engine.begin() as transaction:
+            for id in first:
+                transaction.execute(add, {"id": id})
+            transaction.execute(add, {"id": 2 + len(first)}, execution_options={COMMITS: True})
+            assert len(rows(connection, f"SELECT id FROM {table}")) == 2 + (not first)
+            connection.commit()
+        assert proxy.take() == len(first) + 1
+    engine.dispose()
+
+
+def add_two(engine: sa.Engine, add: sa.TextClause, first: int, last: int) -> None:
+    with engine.begin() as transaction:
+        transaction.execute(add, {"id": first})
+        transaction.execute(add, {"id": last}, execution_options={COMMITS: True})
+
+
+def test_a_last_statement_that_fails_commits_nothing(
+    server: Server, table: str, connection: OneFlushConnection
+) -> None:
+    engine = one_flush_engine(server)
+    add = sa.text(f"INSERT INTO {table} VALUES (:id, 'new')")
+    with pytest.raises(sa.exc.IntegrityError):
+        add_two(engine, add, 1, 1)
+    assert rows(connection, f"SELECT id FROM {table}") == []
+    with engine.begin() as transaction:
+        transaction.execute(add, {"id": 1})
+    engine.dispose()
+
+
+def test_what_fails_at_the_commit_of_a_last_statement_is_raised_there(
+    server: Server, table: str, connection: OneFlushConnection
+) -> None:
+    connection.autocommit = True
+    connection.execute_simple(
+        f"ALTER TABLE {table} ADD UNIQUE (word) DEFERRABLE INITIALLY DEFERRED"
+    )
+    engine = one_flush_engine(server)
+    add = sa.text(f"INSERT INTO {table} VALUES (:id, 'new')")
+    with pytest.raises(sa.exc.IntegrityError):
+        add_two(engine, add, 1, 2)
+    assert rows(connection, f"SELECT id FROM {table}") == []
+    engine.dispose()
 
 
 def test_an_end_without_a_transaction_costs_nothing(

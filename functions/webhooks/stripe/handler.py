@@ -66,10 +66,11 @@ def _receive(event: dict[str, Any]) -> tuple[Answer, Outcome | None]:
     if not is_signed(body, headers.get("stripe-signature")):
         return _answer(400, "refused"), None
     try:
-        event_id = inbox.record(json.loads(body))
+        document = json.loads(body)
+        event_id = inbox.record(document)
     except (inbox.Malformed, json.JSONDecodeError, TypeError, RecursionError):
         return _answer(400, "refused"), None
-    done = inbox.process(event_id)
+    done = inbox.process(event_id, document)
     if done.outcome is Outcome.FAILED:
         return _later(500, "failed"), done.outcome
     owed.settle_at_once(done.owed_refunds, done.owed_cancellations)

@@ -51,6 +51,8 @@ def test_a_period_ends_and_the_next_is_paid(local: Local) -> None:
     assert renewed.latest_invoice == draft.id
     paid = local.standin.events[-1]
     assert paid["created"] == MONTH_LATER + HOUR
+    [linked] = [each for each in local.standin.events[before:] if "payment.paid" in each["type"]]
+    assert linked["created"] == MONTH_LATER + HOUR
 
 
 def test_an_anchor_on_the_31st_stays_there(local: Local) -> None:

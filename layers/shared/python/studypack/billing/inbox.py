@@ -1,12 +1,13 @@
 """The inbox: each event of Stripe's is recorded once, and takes effect once.
 
-This module opens its short transactions itself: one that records, one that applies (begun anew
-after each object that had to be fetched from Stripe, which is never called while rows are locked),
-one that keeps why it failed.
+This module opens its short transactions itself: a statement that records, one that applies (begun
+anew after each object that had to be fetched from Stripe, which is never called while rows are
+locked), one that keeps why it failed.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,19 +15,18 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from studypack.billing import owed
 from studypack.billing.events.handlers import HANDLERS
 from studypack.billing.events.told import Told, Unexplained, Work, known_time, told_by
-from studypack.billing.events.whose import lock_customer
+from studypack.billing.events.whose import lock_customer, lock_event
 from studypack.billing.models import StripeEvent
 from studypack.billing.truth import Needed, Truth, with_truth
 from studypack.core.business_settings import get_business_settings
-from studypack.core.database import transaction
+from studypack.core.database import autocommit, commit_with, transaction
 from studypack.core.database.errors import sqlstate
 from studypack.core.errors import AppError
 from studypack.core.jobs import Run, delete_in_batches
@@ -70,11 +70,21 @@ def record(document: Mapping[str, Any]) -> str:
     Raises Malformed.
     """
     values = _row(document)
-    if document["type"] not in HANDLERS:
-        values["processed_at"] = text("now()")
-    with transaction() as session:
-        session.execute(insert(StripeEvent).values(**values).on_conflict_do_nothing())
+    values["payload"] = json.dumps(values["payload"])
+    with autocommit() as connection:
+        connection.execute(_RECORD, {**values, "done": document["type"] not in HANDLERS})
     return str(values["id"])
+
+
+_RECORD = text(
+    """
+    INSERT INTO payments.stripe_events
+           (id, type, api_version, object_id, occurred_at, payload, processed_at)
+    VALUES (:id, :type, CAST(:api_version AS text), CAST(:object_id AS text), :occurred_at,
+            CAST(:payload AS jsonb), CASE WHEN :done THEN now() END)
+    ON CONFLICT DO NOTHING
+    """
+)
 
 
 def _row(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,14 +106,19 @@ def _row(document: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def process(event_id: str, *, skip_locked: bool = False) -> Processed:
+def process(
+    event_id: str, document: Mapping[str, Any] | None = None, *, skip_locked: bool = False
+) -> Processed:
     """Let a recorded event take effect, unless it has; a failure is kept with it and returned.
 
-    `skip_locked`: another process that is at it is not waited for (BUSY).
+    `document`: the event where it is at hand, to spare reading it. `skip_locked`: another process
+    that is at it is not waited for (BUSY).
     """
     try:
         return with_truth(
-            lambda session, truth: _apply(session, event_id, truth, skip_locked=skip_locked)
+            lambda session, truth: _apply(
+                session, event_id, document, truth, skip_locked=skip_locked
+            )
         )
     except Needed:
         reason = "It needs more of Stripe's objects than it may ask for."
@@ -120,38 +135,59 @@ def process(event_id: str, *, skip_locked: bool = False) -> Processed:
         return Processed(Outcome.FAILED, reason)
 
 
-def _apply(session: Session, event_id: str, truth: Truth, *, skip_locked: bool) -> Processed:
-    event = session.scalars(
-        select(StripeEvent)
-        .where(StripeEvent.id == event_id)
-        .with_for_update(skip_locked=skip_locked)
-    ).one_or_none()
-    if event is None:
-        if skip_locked:
-            return Processed(Outcome.BUSY)
-        raise Unexplained("There is no such event.")
-    if event.processed_at is not None:
-        handled = event.type in HANDLERS
-        return Processed(Outcome.DONE_BEFORE if handled else Outcome.NOT_HANDLED)
-    handler = HANDLERS.get(event.type)
-    done = Processed(Outcome.NOT_HANDLED)
-    if handler is not None:
-        told = told_by(event)
-        work = Work(session, lock_customer(session, told, truth), truth)
+_LOCK = select(StripeEvent.type, StripeEvent.payload, StripeEvent.processed_at).where(
+    StripeEvent.id == bindparam("id")
+)
+_DONE = text(
+    """
+    UPDATE payments.stripe_events
+       SET processed_at = now(), attempts = attempts + 1, error = NULL WHERE id = :id
+    """
+)
+
+
+def _apply(
+    session: Session,
+    event_id: str,
+    document: Mapping[str, Any] | None,
+    truth: Truth,
+    *,
+    skip_locked: bool,
+) -> Processed:
+    if document is None:
+        event = session.execute(
+            _LOCK.with_for_update(skip_locked=skip_locked), {"id": event_id}
+        ).one_or_none()
+        if event is None:
+            if skip_locked:
+                return Processed(Outcome.BUSY)
+            raise Unexplained("There is no such event.")
+        if event.processed_at is not None:
+            return _done_before(event.type)
+        document = event.payload
+    told = told_by(document)
+    handler = HANDLERS.get(told.type)
+    if handler is None:
+        if not lock_event(session, event_id):
+            return _done_before(told.type)
+        done = Processed(Outcome.NOT_HANDLED)
+    else:
+        customer = lock_customer(session, told, truth)
+        if customer is None:
+            return _done_before(told.type)
+        work = Work(session, customer, truth)
         handler(work, told)
-        session.flush()
         done = Processed(
             Outcome.APPLIED,
             owed_refunds=work.owed_refunds,
             owed_cancellations=work.owed_cancellations,
         )
-    session.execute(
-        update(StripeEvent)
-        .where(StripeEvent.id == event_id)
-        .values(processed_at=text("now()"), attempts=StripeEvent.attempts + 1, error=None)
-        .execution_options(synchronize_session=False)
-    )
+    commit_with(session, _DONE, {"id": event_id})
     return done
+
+
+def _done_before(kind: str) -> Processed:
+    return Processed(Outcome.DONE_BEFORE if kind in HANDLERS else Outcome.NOT_HANDLED)
 
 
 def _in_our_words(error: Exception) -> str:

@@ -59,16 +59,17 @@ def mirror_invoice(
     stripe_invoice: Mapping[str, Any],
     *,
     event: Told,
+    known: Invoice | None,
     is_truth: bool = False,
 ) -> Invoice:
     """Bring our row of a subscription's invoice up to this state of it, and give it a number once
     it is finalized.
 
-    An older event than the row's changes nothing but the first failure. `is_truth`: the state was
-    fetched from Stripe because two events of one second could not decide; it is taken whichever id
-    sorts last.
+    `known`: the row, if there is one. An older event than the row's changes nothing but the first
+    failure. `is_truth`: the state was fetched from Stripe because two events of one second could
+    not decide; it is taken whichever id sorts last.
     """
-    invoice = find_invoice(session, stripe_invoice["id"])
+    invoice = known
     if invoice is None:
         invoice = Invoice(
             stripe_invoice_id=stripe_invoice["id"],
@@ -79,11 +80,11 @@ def mirror_invoice(
         )
         session.add(invoice)
     version = (event.occurred_at, event.id)
-    known = (invoice.version_at, invoice.event_id or "") if invoice.version_at is not None else None
-    is_newer = known is None or version > known
+    shown = (invoice.version_at, invoice.event_id or "") if invoice.version_at is not None else None
+    is_newer = shown is None or version > shown
     if is_newer or is_truth:
         _take_over(invoice, stripe_invoice)
-        invoice.version_at, invoice.event_id = version if is_newer or known is None else known
+        invoice.version_at, invoice.event_id = version if is_newer or shown is None else shown
     if event.type == PAYMENT_FAILED:
         first = invoice.first_failed_at
         invoice.first_failed_at = min(first, event.occurred_at) if first else event.occurred_at
@@ -94,7 +95,8 @@ def mirror_invoice(
         at = _time(finalized) or event.occurred_at
         _finalize(session, invoice, at=at, name_at_stripe=stripe_invoice.get("customer_name"))
         session.flush()
-        issue_missing_credit_notes(session, invoice)
+        if known is not None:  # no payment is tied to a new one
+            issue_missing_credit_notes(session, invoice)
     session.flush()
     return invoice
 

@@ -77,16 +77,17 @@ def _settle(work: Work, checkout: Checkout, told: Told) -> None:
         id_of(document.get("subscription")) or checkout.stripe_subscription_id
     )
     stamp(checkout, told.version)
-    session.flush()
-    purchase = session.scalars(
-        select(Purchase).where(Purchase.checkout_id == checkout.id)
-    ).one_or_none()
+    with session.no_autoflush:
+        purchase = session.scalars(
+            select(Purchase).where(Purchase.checkout_id == checkout.id)
+        ).one_or_none()
     if purchase is None:
         return  # a subscription's
     intent_id = checkout.stripe_payment_intent_id
     if intent_id is not None:
         purchase.stripe_payment_intent_id = intent_id
-        payment = find_transaction(session, intent_id)
+        with session.no_autoflush:  # written once, with what follows
+            payment = find_transaction(session, intent_id)
         if payment is not None and payment.purchase_id is None:
             payment.purchase_id = purchase.id
     settle_after_purchase(work, purchase)

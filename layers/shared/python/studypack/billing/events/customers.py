@@ -25,8 +25,9 @@ def customer_updated(work: Work, told: Told) -> None:
         document = work.truth.get(CUSTOMER, told.object_id) or document
     if not document.get("deleted"):
         _take_over(work, document)
-        if customer.default_payment_method is not None and _is_detached(work, customer):
-            customer.default_payment_method = None
+        with work.session.no_autoflush:  # written once, with the version
+            if customer.default_payment_method is not None and _is_detached(work, customer):
+                customer.default_payment_method = None
     stamp(customer, told.version)
 
 

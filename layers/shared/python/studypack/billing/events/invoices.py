@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from studypack.billing import invoicing
 from studypack.billing.events import printable
@@ -31,9 +31,11 @@ def invoice_changed(work: Work, told: Told) -> None:
 def invoice_paid(work: Work, told: Told) -> None:
     """invoice.paid"""
     payments: list[Document] = []
-    if told.object["amount_paid"] > 0 and not _has_payment(work, told.object_id):
+    if told.object["amount_paid"] > 0:
         # Asked for first: what has to be fetched undoes what was done before.
-        payments = work.truth.items(INVOICE_PAYMENTS, told.object_id)
+        fetched = work.truth.peek(INVOICE_PAYMENTS, told.object_id) is not None
+        if fetched or not _has_payment(work, told.object_id):
+            payments = work.truth.items(INVOICE_PAYMENTS, told.object_id)
     invoice, subscription = _mirror(work, told, told.object)
     for payment in payments:
         _link(work, payment, invoice)
@@ -79,8 +81,14 @@ def _mirror(work: Work, told: Told, document: Document) -> tuple[Invoice, Subscr
     subscription_id = id_of(details.get("subscription"))
     if subscription_id is None:
         raise Unexplained("This invoice is of no subscription.")
-    subscription = subscription_of(work, subscription_id)
-    known = invoicing.find_invoice(work.session, document["id"])
+    found = work.session.execute(
+        _BOTH, {"subscription": subscription_id, "invoice": document["id"]}
+    ).one_or_none()
+    if found is None:
+        subscription = subscription_of(work, subscription_id)
+        known = invoicing.find_invoice(work.session, document["id"])
+    else:
+        subscription, known = found
     is_truth = False
     if known is not None and known.version_at == told.occurred_at and known.event_id != told.id:
         if known.status in _LAST:
@@ -90,9 +98,16 @@ def _mirror(work: Work, told: Told, document: Document) -> tuple[Invoice, Subscr
             truth = work.truth.get(INVOICE, document["id"])
             document, is_truth = truth or document, truth is not None
     invoice = invoicing.mirror_invoice(
-        work.session, subscription, document, event=told, is_truth=is_truth
+        work.session, subscription, document, event=told, known=known, is_truth=is_truth
     )
     return invoice, subscription
+
+
+_BOTH = (
+    select(Subscription, Invoice)
+    .outerjoin(Invoice, Invoice.stripe_invoice_id == bindparam("invoice"))
+    .where(Subscription.stripe_subscription_id == bindparam("subscription"))
+)
 
 
 def _of_an_earlier_moment(work: Work, known: Invoice, told: Told) -> Invoice:

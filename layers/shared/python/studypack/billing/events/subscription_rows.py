@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import case, or_, select
+from sqlalchemy import bindparam, case, or_, select
 from sqlalchemy.orm import Session
 
 from studypack.billing.events.told import Unexplained, id_of, known_time, time
@@ -36,9 +36,10 @@ NOT_BEGUN: Final = (SubscriptionStatus.INCOMPLETE, SubscriptionStatus.EXPIRED)
 
 def find_subscription(session: Session, stripe_subscription_id: str) -> Subscription | None:
     """Our row of a subscription of Stripe's."""
-    return session.scalars(
-        select(Subscription).where(Subscription.stripe_subscription_id == stripe_subscription_id)
-    ).one_or_none()
+    return session.scalars(_FIND, {"of": stripe_subscription_id}).one_or_none()
+
+
+_FIND: Final = select(Subscription).where(Subscription.stripe_subscription_id == bindparam("of"))
 
 
 def new_subscription(customer: Customer, told: Document) -> Subscription:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -14,9 +14,6 @@ from sqlalchemy.orm import Session
 from studypack.billing.tables.customers import Customer
 from studypack.billing.tables.mirror import Mirror
 from studypack.billing.truth import Document, Truth
-
-if TYPE_CHECKING:
-    from studypack.billing.tables.inbox import StripeEvent
 
 Version = tuple[datetime, str]
 """When Stripe made an event, and its id."""
@@ -88,15 +85,15 @@ def stamp(row: Mirror, version: Version) -> None:
         row.version_at, row.event_id = version
 
 
-def told_by(event: StripeEvent) -> Told:
+def told_by(document: Mapping[str, Any] | None) -> Told:
     """An event of the inbox. Raises Unexplained when its content is no longer kept."""
-    if event.payload is None:
+    if document is None:
         raise Unexplained("The content of this event is no longer kept.")
-    data = event.payload["data"]
+    data = document["data"]
     return Told(
-        id=event.id,
-        type=event.type,
-        occurred_at=event.occurred_at,
+        id=document["id"],
+        type=document["type"],
+        occurred_at=known_time(document["created"]),
         object=data["object"],
         previous=data.get("previous_attributes") or {},
     )

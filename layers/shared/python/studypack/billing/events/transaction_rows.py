@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from studypack.billing.events.told import (
@@ -17,7 +17,13 @@ from studypack.billing.events.told import (
     id_of,
     stamp,
 )
-from studypack.billing.models import Checkout, Purchase, Transaction, TransactionStatus
+from studypack.billing.models import (
+    Checkout,
+    Purchase,
+    Subscription,
+    Transaction,
+    TransactionStatus,
+)
 from studypack.billing.truth import CHARGE, PAYMENT_INTENT, Document
 
 CHECKOUT_ID = "studypack_checkout_id"
@@ -32,10 +38,23 @@ _PAID = {TransactionStatus.SUCCEEDED, TransactionStatus.REFUNDED}
 
 
 def find_transaction(session: Session, intent_id: str) -> Transaction | None:
-    """Our row of a payment intent."""
-    return session.scalars(
-        select(Transaction).where(Transaction.stripe_payment_intent_id == intent_id)
-    ).one_or_none()
+    """Our row of a payment intent. What it is for comes along: it is settled next."""
+    found = session.execute(_WITH_WHAT_IS_PAID, {"intent": intent_id}).one_or_none()
+    if found is None:
+        return None
+    session.info.setdefault(_AT_HAND, []).append(found)  # a session forgets what nobody holds
+    row: Transaction = found[0]
+    return row
+
+
+_AT_HAND = "transaction_rows"
+_WITH_WHAT_IS_PAID = (
+    select(Transaction, Purchase, Checkout, Subscription)
+    .outerjoin(Purchase, Purchase.id == Transaction.purchase_id)
+    .outerjoin(Checkout, Checkout.id == Purchase.checkout_id)
+    .outerjoin(Subscription, Subscription.id == Transaction.subscription_id)
+    .where(Transaction.stripe_payment_intent_id == bindparam("intent"))
+)
 
 
 def transaction_of(work: Work, intent_id: str | None) -> Transaction:

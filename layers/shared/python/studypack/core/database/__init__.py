@@ -5,6 +5,7 @@
 from studypack.core.database.base import Base, SoftDelete, Timestamps, foreign_key, new_id, one_of
 from studypack.core.database.transaction import (
     autocommit,
+    commit_with,
     read_session,
     record_independently,
     record_instead,
@@ -18,6 +19,7 @@ __all__ = [
     "SoftDelete",
     "Timestamps",
     "autocommit",
+    "commit_with",
     "foreign_key",
     "new_id",
     "one_of",

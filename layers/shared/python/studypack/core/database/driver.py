@@ -59,6 +59,9 @@ from studypack.core.database.wire import (
 )
 
 BEGIN: Final = "begin transaction"
+COMMIT: Final = "commit"
+COMMITS: Final = "oneflush_commits"
+"""The execution option of a transaction's last statement: COMMIT rides behind it."""
 COPY_FAIL: Final = b"f"
 CACHEABLE_STATEMENT: Final = 16_384  # characters: multi-row inserts are long and rarely come twice
 
@@ -97,14 +100,20 @@ class OneFlushCursor(pg8000.dbapi.Cursor):  # type: ignore[misc] # pg8000 is unt
     """pg8000's cursor, leaving it to the connection how a statement and its BEGIN travel."""
 
     _input_oids: Sequence[int]
+    commits = False
+    """Whether the next statement is the last of its transaction."""
 
     def execute(self, operation: str, args: Sequence[object] = (), stream: object = None) -> None:
         """Run one statement; without parameters and stream it may also be a script of several."""
         if self._c is None:
             raise InterfaceError("Cursor closed")
         oids, self._input_oids = self._input_oids, ()
+        commits, self.commits = self.commits, False
         statement = operation if not len(args) and stream is None else numbered(operation)
-        self._context = self._c.run(statement, args, oids, stream)
+        if commits:
+            self._context = self._c.run_last(statement, args, oids)
+        else:
+            self._context = self._c.run(statement, args, oids, stream)
         self._row_iter = None if self._context.rows is None else iter(self._context.rows)
 
     def callproc(self, procname: str, parameters: Sequence[object] | None = None) -> None:
@@ -164,7 +173,7 @@ class OneFlushConnection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg800
 
     def commit(self) -> None:
         """Commit in one round trip; in none when no transaction has begun."""
-        self._end_transaction("commit")
+        self._end_transaction(COMMIT)
 
     def rollback(self) -> None:
         """Roll back in one round trip; in none when no transaction has begun."""
@@ -204,10 +213,25 @@ class OneFlushConnection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg800
         if len(values) or (stream is None and not _SCRIPT_OR_COPY.search(statement)):
             # No Sync between: if BEGIN fails the server skips the statement, which thus never runs
             # outside a transaction.
-            begin = statement_messages(BEGIN, (), (), self._client_encoding)
+            begin = self._without_parameters(BEGIN)
             return self._run_extended(statement, values, oids, stream, begin)
         self.execute_simple(BEGIN)
         return self.execute_simple(statement, stream)
+
+    def run_last(self, statement: str, values: Sequence[object], oids: Sequence[int]) -> Context:
+        """Run a transaction's last statement with COMMIT behind it, in one round trip.
+
+        No Sync between: if the statement fails the server skips COMMIT, and what is left is to roll
+        back.
+        """
+        if self.autocommit:
+            return self.execute_unnamed(statement, values, oids)
+        before = b"" if self._in_transaction else self._without_parameters(BEGIN)
+        after = self._without_parameters(COMMIT)
+        return self._run_extended(statement, values, oids, None, before, after)
+
+    def _without_parameters(self, statement: str) -> bytes:
+        return statement_messages(statement, (), (), self._client_encoding)
 
     def execute_unnamed(
         self,
@@ -234,12 +258,13 @@ class OneFlushConnection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg800
         oids: Sequence[int],
         stream: object,
         before: bytes = b"",
+        after: bytes = b"",
     ) -> Context:
         answer = _Answer(statement, stream, synced=True)
         messages = statement_messages(
             statement, make_params(self.py_types, values), oids, self._client_encoding
         )
-        self._exchange(before + messages + SYNC_MSG, answer)
+        self._exchange(before + messages + after + SYNC_MSG, answer)
         return answer
 
     def _live_stream(self) -> Stream:
@@ -384,6 +409,13 @@ class OneFlushDialect(PGDialect_pg8000):
     def import_dbapi(cls) -> ModuleType:
         """Return the module-like object through which SQLAlchemy connects."""
         return dbapi
+
+    def do_execute(
+        self, cursor: Any, statement: str, parameters: Any, context: Any = None
+    ) -> None:  # as its base
+        """Run a statement; with COMMIT behind it where it is said to be its transaction's last."""
+        cursor.commits = context is not None and context.execution_options.get(COMMITS, False)
+        cursor.execute(statement, parameters)
 
     def set_isolation_level(self, dbapi_connection: Any, level: str) -> None:  # as its base
         """Set the level; the way back from AUTOCOMMIT to the session's own level is free."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Executable
 from sqlalchemy.orm import Session
 
+from studypack.core.database.driver import COMMITS
 from studypack.core.database.engine import get_engine
 
 T = TypeVar("T")
@@ -27,6 +28,14 @@ def transaction() -> Iterator[Session]:
             session.rollback()
             raise
         session.commit()
+
+
+def commit_with(session: Session, last: Executable, parameters: Mapping[str, Any]) -> None:
+    """Do one more statement and commit, both in one round trip. Then there is nothing left to do:
+    the block that opened the session returns, and its own COMMIT costs nothing.
+    """
+    session.flush()
+    session.execute(last, parameters, execution_options={COMMITS: True})
 
 
 @contextmanager
