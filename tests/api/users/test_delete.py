@@ -45,7 +45,7 @@ def test_pending_mails_are_cancelled_and_their_links_forgotten(
     reset = token(learner.email, "RESET_PASSWORD")
     assert _leave(learner).status_code == 204
     mails = queued(learner.email)
-    assert len(mails) == 2
+    assert len(mails) == 3
     assert {mail["status"] for mail in mails} == {"CANCELLED"}
     assert all(mail["data"] == {} for mail in mails)
     body = {"token": reset, "password": "saffron glacier pocket"}
