@@ -20,9 +20,10 @@ MODELS = {
     ),
     "001": (
         "User UserProfile Session PasswordReset EmailVerification ProgrammingLanguage MCQQuestion"
-        " MCQOption UserActivity AnalyticsEvent Subscription Transaction Invoice PaymentMethod"
+        " MCQOption UserActivity AnalyticsEvent Subscription Transaction Invoice"
+        " PaymentMethod Notification NotificationPreference"
     ),
-    "002": "User Session Subscription VerificationToken EmailQueue Event",
+    "002": "User Session Subscription VerificationToken EmailQueue EmailLog Event",
     "003": "users user_profiles subjects topics topic_progress quiz_questions xp_logs",
 }
 """The models of each document that belong to what is built; 004 adds none."""
