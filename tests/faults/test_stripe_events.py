@@ -90,10 +90,7 @@ def test_any_order_and_repetition_of_a_lifes_events_ends_in_one_state(
     extra = len(tried.states) - 1
     twice = [f"{grants} counted" for grants in tried.grants - {(2, 2)}]
     row.add(Findings(stuck=("another final state",) * extra, duplicated=tuple(twice)))
-    print(
-        f"orders {tried.orders}, repetitions {tried.repetitions}, fetched {tried.fetched},"
-        f" final states {len(tried.states)}"
-    )
+    print(f"orders {tried.orders}, repetitions {tried.repetitions}, states {len(tried.states)}")
     record_property("figure", f"convergence: {tried.orders} orders, {len(tried.states)} state")
     row.hold()
 

@@ -54,7 +54,8 @@ def converge(life: Lifecycle, *, orders: int) -> Tried:
         tried.fetched += len(life.requests)
         tried.states.add(repr(found))
         tried.grants.add(_grants(found))
-        assert lifecycle.differences(expected, found) == []
+        apart = lifecycle.differences(expected, found)
+        assert not apart, "\n".join([*apart, f"told: {[event['id'] for event in told]}"])
 
     in_any_order()
     return tried
