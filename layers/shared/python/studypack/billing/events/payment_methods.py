@@ -17,7 +17,8 @@ def method_changed(work: Work, told: Told) -> None:
     """payment_method.attached, updated, automatically_updated"""
     row = _row(work, told)
     if row.detached_at is not None:
-        return  # detached once is detached for good: Stripe lets it never be used again
+        stamp(row, told.version)  # for good: Stripe lets it never be used again
+        return
     document = told.object
     match age_of(told.version, row.version_at, row.event_id):
         case Age.OLDER:
