@@ -12,7 +12,7 @@ from sqlalchemy import text
 from studypack.core.database import transaction
 from studypack.lifecycle.access_ending import tell_access_ending
 from tests.support import holdings
-from tests.support import lifecycle as life
+from tests.support import mail_lives as life
 
 pytestmark = pytest.mark.usefixtures("database_url")
 

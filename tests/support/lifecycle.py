@@ -252,8 +252,12 @@ TABLES = (
     "number_series",
     "stripe_events",
 )
-_TRUNCATE = "TRUNCATE {}, notifications.email_queue, activity.analytics_events".format(
-    ", ".join(f"payments.{name}" for name in (*TABLES, "seats", "seat_invitations"))
+_TRUNCATE = "TRUNCATE " + ", ".join(
+    [
+        *(f"payments.{name}" for name in (*TABLES, "seats", "seat_invitations")),
+        *(f"notifications.{name}" for name in ("email_logs", "email_queue", "notifications")),
+        "activity.analytics_events",
+    ]
 )
 
 

@@ -121,3 +121,18 @@ def test_reading_is_one_statement_after_the_sign_in(
     statements()
     learner.get(URL)
     assert len(statements()) == 2
+
+
+def test_a_change_is_four_statements_and_one_more_that_lifts_what_a_link_switched_off(
+    learner: Any, statements: Callable[[], list[str]]
+) -> None:
+    change(learner, SOCIAL={"email": False})
+    counts = []
+    for wanted in (
+        {"SOCIAL": {"email": True}},
+        {"SOCIAL": {"sms": True}, "LEARNING": {"push": False}},
+    ):
+        statements()
+        change(learner, **wanted)
+        counts.append(len(statements()))
+    assert counts == [5, 4]
