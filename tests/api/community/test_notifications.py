@@ -19,8 +19,15 @@ def test_nothing_was_told_yet(learner: Any) -> None:
 
 
 def test_the_newest_comes_first_and_the_unread_are_counted_over_all_pages(learner: Any) -> None:
-    for name in ("a", "b", "c"):
+    for seconds_ago, name in ((3, "a"), (2, "b"), (1, "c")):
         tell(learner.id, name)
+        # Ids tell milliseconds: two facts of one are in no order.
+        bank.execute(
+            "UPDATE notifications.notifications"
+            " SET id = public.uuid7(now() - make_interval(secs => :ago)) WHERE reference = :name",
+            ago=seconds_ago,
+            name=name,
+        )
 
     first = learner.get(URL, params={"limit": 2}).json()
     second = learner.get(URL, params={"limit": 2, "cursor": first["next_cursor"]}).json()
