@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from uuid import uuid4
 
 import pytest
 
-from local import postgres
+from local import aws, postgres
 from local import template as sam
+from local.environment import LOCAL_MAIL_TOKEN_KEY
 from local.invoke import sample_event
 from tests.artifacts import emulator
 from tests.artifacts.conftest import Built, Measured
@@ -27,9 +28,22 @@ WARM_CALLS = 20
 Start = Callable[..., AbstractContextManager[emulator.Emulator]]
 
 
+@pytest.fixture(scope="session")
+def amazon() -> Iterator[str]:
+    """The endpoint of stand-ins for the AWS services that a function asks by itself."""
+    with aws.running() as endpoint:
+        aws.create_resources(sam.read(), endpoint)
+        yield endpoint
+
+
 @pytest.fixture
 def start(
-    here: Built, python: Path, import_path: tuple[Path, ...], database_url: str, tmp_path: Path
+    here: Built,
+    python: Path,
+    import_path: tuple[Path, ...],
+    database_url: str,
+    amazon: str,
+    tmp_path: Path,
 ) -> Start:
     """Starts a function's artifact: `start(function, HANDLER=...)`."""
 
@@ -44,6 +58,9 @@ def start(
             "BUILD": "artifact",
             "DATABASE_URL": database_url,
             "WEB_BASE_URL": "https://app.example.com",
+            "MAIL_TOKEN_KEY": LOCAL_MAIL_TOKEN_KEY,
+            "AWS_ENDPOINT_URL": amazon,
+            **aws.CREDENTIALS,
             **more,
         }
         return emulator.running(
@@ -148,12 +165,9 @@ def test_a_learner_signs_up_and_in_through_the_artifacts_compiled_packages(start
 
 
 def test_the_database_secret_is_fetched_with_the_images_boto3(
-    start: Start, database_url: str
+    start: Start, amazon: str, database_url: str
 ) -> None:
-    import boto3
     from sqlalchemy import make_url
-
-    from local import aws
 
     url = make_url(database_url)
     secret = {
@@ -164,17 +178,12 @@ def test_the_database_secret_is_fetched_with_the_images_boto3(
         "dbname": url.database,
     }
     function = sam.read().function("api.auth")
-    with aws.running() as endpoint:
-        secrets = boto3.client("secretsmanager", region_name=aws.REGION, endpoint_url=endpoint)
-        made = secrets.create_secret(Name="database", SecretString=json.dumps(secret))
-        with start(
-            function,
-            **aws.CREDENTIALS,
-            DATABASE_URL="",
-            DATABASE_SECRET_ARN=made["ARN"],
-            AWS_ENDPOINT_URL=endpoint,
-        ) as lambda_:
-            check_answer(function, lambda_.call(event_of(function)))
+    made = aws.client("secretsmanager", amazon).create_secret(
+        Name=f"database-{uuid4().hex}", SecretString=json.dumps(secret)
+    )
+
+    with start(function, DATABASE_URL="", DATABASE_SECRET_ARN=made["ARN"]) as lambda_:
+        check_answer(function, lambda_.call(event_of(function)))
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,12 @@ FUNCTIONS = sam.read().functions
 
 HARMLESS = {
     "opentelemetry/context/__init__.py": "names of keys inside one process (FastAPI imports it)",
+    "multiprocessing/process.py": "the key of a manager's socket; boto3 imports it, we have none",
 }
 """Who may draw something random at import, and why that may be the same everywhere."""
+
+LOOKS_FOR_IPV6 = "urllib3/util/connection.py"
+"""Binds a socket to ::1 and closes it, to see whether the machine has IPv6: no connection."""
 
 PROBE = """
 import importlib, json, os, sys, traceback
@@ -34,7 +38,8 @@ seen = {"network": [], "random": [], "compiled": [], "processes": []}
 
 def watch(event, arguments):
     if event.startswith("socket.") and event != "socket.__new__":
-        seen["network"].append(event)
+        caller = traceback.extract_stack(limit=2)[0].filename
+        seen["network"].append(f"{event} by {caller}")
     elif event in ("subprocess.Popen", "os.fork", "os.posix_spawn", "_thread.start_new_thread"):
         seen["processes"].append(event)
 
@@ -69,6 +74,9 @@ caches = {
     "connection": engine.get_engine, "settings": config.get_settings, "client": aws.client
 }
 seen["caches"] = [name for name, each in caches.items() if each.cache_info().currsize]
+parameters = sys.modules.get("aws_lambda_powertools.utilities.parameters.base")
+if parameters is not None and parameters.DEFAULT_PROVIDERS:
+    seen["caches"].append("parameters")
 seen["modules"] = sorted(sys.modules)
 print(json.dumps(seen))
 """
@@ -103,7 +111,14 @@ def imported(here: Built, python: Path, import_path: tuple[Path, ...]) -> dict[s
 def test_importing_a_handler_opens_no_connection_and_starts_nothing(
     name: str, imported: dict[str, dict[str, Any]]
 ) -> None:
-    assert imported[name]["network"] == []
+    looks = f"/{LOOKS_FOR_IPV6}"
+    talked = [
+        each
+        for each in imported[name]["network"]
+        if not (each.startswith("socket.bind ") and each.endswith(looks))
+    ]
+
+    assert talked == []
     assert imported[name]["processes"] == []
 
 
@@ -112,7 +127,6 @@ def test_importing_a_handler_reads_no_settings_and_no_secret(
     name: str, imported: dict[str, dict[str, Any]]
 ) -> None:
     assert imported[name]["caches"] == []
-    assert "aws_lambda_powertools.utilities.parameters" not in imported[name]["modules"]
 
 
 @pytest.mark.parametrize("name", [each.name for each in FUNCTIONS])

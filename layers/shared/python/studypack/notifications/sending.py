@@ -6,7 +6,7 @@ lost, and one is sent twice only where a try ended without an answer, which its 
 
 from __future__ import annotations
 
-import random
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +41,9 @@ SHORTEST_PAUSE: Final = timedelta(seconds=5)
 GROWTH: Final = 4
 THROTTLE_PAUSES: Final = (0.1, 0.4, 1.0, 2.0)
 """Seconds at most before the same mail is offered again; throttled once more, the run ends."""
+
+_RANDOM: Final = secrets.SystemRandom()
+"""Asks the system each time: SnapStart would copy the state of another generator."""
 
 Clock = Callable[[], datetime]
 
@@ -95,7 +98,7 @@ def send_due(
     share: float = 1.0,
     batch: int = BATCH,
     sleep: Callable[[float], None] = time.sleep,
-    jitter: Callable[[], float] = random.random,
+    jitter: Callable[[], float] = _RANDOM.random,
 ) -> Figures:
     """Send what is due (of `ids` only, if given) until nothing is left, the time is up or the
     provider will take no more.
