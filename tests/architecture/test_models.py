@@ -37,6 +37,11 @@ KEYS_OTHER_THAN_AN_ID = {
     "learning.question_versions": "a version of a question: question and number",
     "payments.number_series": "a series is known by its name",
     "payments.product_prices": "a price is known by Stripe's id",
+    "learning.course_prerequisites": "a pair of courses is its own key",
+    "learning.item_completions": "done once by a learner: that is the key",
+    "learning.module_items": "has the id of the quiz or assignment that it stands for",
+    "learning.mux_events": "an event is known by Mux's id, which makes it come once",
+    "learning.quiz_questions": "a question is in a quiz once",
     "payments.stripe_events": "an event is known by Stripe's id, which makes it come once",
 }
 """Tables whose primary key is not one UUID named `id`, and why."""
@@ -45,6 +50,8 @@ OTHER_NAMES_OF_CREATED_AT = {
     "auth.accommodations": "granted_at",
     "auth.timezone_history": "valid_from",
     "activity.analytics_events": "event_time",
+    "learning.item_completions": "completed_at",
+    "learning.mux_events": "received_at",
     "learning.topic_mastery": "last_updated",
     "notifications.email_decisions": "decided_at",
     "notifications.email_logs": "sent_at",
@@ -57,13 +64,23 @@ OTHER_NAMES_OF_CREATED_AT = {
 WITHOUT_CREATED_AT = {
     "auth.settings": "updated_at is what one asks of a setting",
     "auth.throttles": "lives for one window, which resets_at ends",
+    "learning.course_prerequisites": "the audit log has who asked for it and when",
     "learning.exam_items": "made with its session, which has the time",
     "learning.exam_response_log": "occurred_at is hashed: no default may stand in for it",
     "learning.question_options": "made with its question's version, which has the time",
+    "learning.quiz_questions": "a place in its quiz, which has the time",
     "payments.number_series": "a counter",
 }
 
-SOFT_DELETED = {"auth.users", "learning.courses", "learning.questions", "learning.exam_templates"}
+SOFT_DELETED = {
+    "auth.users",
+    "learning.courses",
+    "learning.exam_templates",
+    "learning.lessons",
+    "learning.modules",
+    "learning.questions",
+    "learning.quizzes",
+}
 
 
 def _import_models() -> None:

@@ -20,6 +20,7 @@ REVISIONS = (
     "b15a6c3d8e45",
     "c26b7d4e9f56",
     "d37c8e5fa067",
+    "f59e0a71c289",
 )
 """Every migration that this code knows, oldest first. The migrations themselves are not in the
 layer, so they are named here; tests/core/test_schema.py holds both together.

@@ -1,0 +1,1 @@
+"""The tables of courses: content, what a learner does with it, videos' events."""
