@@ -174,7 +174,7 @@ def test_two_starts_at_once_give_one_server(state: Path) -> None:
         import sys
         from pathlib import Path
         from local import postgres
-        print(postgres.start(Path(sys.argv[1]), durable=False).pid)
+        print(postgres.start(Path(sys.argv[1]), durable=False).pid, flush=True)
         sys.stdin.read()
     """
     racers = [run_python(code, state) for _ in range(3)]
