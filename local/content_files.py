@@ -1,4 +1,4 @@
-"""Course folders as authors write them (local/content/<course>/): read, checked, as typed
+"""Course folders as authors write them (local/content/courses/<slug>/): read, checked, as typed
 values.
 
 A folder has `course.yaml` (the course and its topics), `questions/*.yaml`, `exams.yaml` and
@@ -29,6 +29,7 @@ from studypack.questions.answers import validate_content
 
 __all__ = [
     "CONTENT",
+    "COURSES",
     "CourseContent",
     "CourseFile",
     "ExamFile",
@@ -41,14 +42,15 @@ __all__ = [
 ]
 
 CONTENT = Path(__file__).parent / "content"
+COURSES = CONTENT / "courses"
 
 
-def course_folders(root: Path = CONTENT) -> list[Path]:
+def course_folders(root: Path = COURSES) -> list[Path]:
     """The folders that hold a course, by name."""
     return sorted(path.parent for path in root.glob("*/course.yaml"))
 
 
-def read_courses(root: Path = CONTENT) -> dict[str, CourseContent]:
+def read_courses(root: Path = COURSES) -> dict[str, CourseContent]:
     """Read and check every course folder, and that none uses another's names; by folder's name.
 
     Raises Unprocessable with every mistake of the first folder that has one, then of all together.

@@ -92,7 +92,7 @@ def seed(
     before anything is written, or before anything of a course that meets another's questions or
     exams in the database.
     """
-    courses = read_courses(root)
+    courses = read_courses(root / "courses")
     products = read_products(root)
     deployment = get_settings()
     url = deployment.database_url

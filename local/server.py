@@ -35,7 +35,7 @@ HOST = "127.0.0.1"
 OUTBOX_LIMIT = 100
 
 _HERE = Path(__file__).resolve().parent
-_CONTENT = _HERE / "content"
+_COURSES = _HERE / "content" / "courses"
 _MEDIA_TYPES = {".svg", ".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp3", ".mp4", ".pdf"}
 # Nothing from elsewhere: the pages must work, and look the same, without a network.
 _PAGE_POLICY = (
@@ -93,7 +93,7 @@ def build_app(
     app.include_router(_mailbox(pages), include_in_schema=False)
     if crons is not None:
         app.include_router(_jobs(crons), include_in_schema=False)
-    app.mount("/media", _Media(_CONTENT))
+    app.mount("/media", _Media(_COURSES))
     standin = oauth.StandIn(f"{get_settings().web_base_url}/_local/oauth")
     app.mount("/_local/oauth", oauth.application(standin))
     app.router.routes.extend(webhooks.routes(template))
@@ -367,7 +367,7 @@ def function_rows(template: sam.Template) -> list[tuple[str, str, str | None]]:
 
 
 class _Media(StaticFiles):
-    """Files of the sample courses: `<course>/<file>` is content/<course>/media/<file>."""
+    """Files of the sample courses: `<course>/<file>` is content/courses/<course>/media/<file>."""
 
     def __init__(self, content: Path) -> None:
         super().__init__(directory=content)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from local.content_files import CONTENT, course_folders, read_course
+from local.content_files import course_folders, read_course
 from studypack.questions.answers import (
     CircleRegion,
     Option,
@@ -78,7 +78,7 @@ class Learner:
 
 def sample_bank() -> list[QuestionContent]:
     """Every question of the sample courses with its key."""
-    courses = [read_course(folder) for folder in course_folders(CONTENT)]
+    courses = [read_course(folder) for folder in course_folders()]
     return [
         question.content(course.course.slug) for course in courses for question in course.questions
     ]

@@ -11,19 +11,26 @@ import pytest
 import yaml
 
 from local import seed
-from local.content_files import CONTENT, CourseContent, course_folders, read_course, topic_slugs
+from local.content_files import (
+    CONTENT,
+    COURSES,
+    CourseContent,
+    course_folders,
+    read_course,
+    topic_slugs,
+)
 from studypack.core.config import get_settings
 from studypack.core.errors import Unprocessable
 from studypack.exams.blueprint import allocate
 from studypack.questions.answers import QuestionType, validate_content
 from tests.support import bank
 
-COURSES = [folder.name for folder in course_folders()]
+NAMES = [folder.name for folder in course_folders()]
 
 
 @cache
 def course(name: str) -> CourseContent:
-    return read_course(CONTENT / name)
+    return read_course(COURSES / name)
 
 
 def test_a_topic_weighed_twice_and_a_scale_upside_down_are_reported(folder: Folder) -> None:
@@ -39,7 +46,7 @@ def test_a_topic_weighed_twice_and_a_scale_upside_down_are_reported(folder: Fold
     }
 
 
-@pytest.mark.parametrize("name", COURSES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_question_of_the_sample_content_is_sound(name: str) -> None:
     for question in course(name).questions:
         assert validate_content(question.content(name)) == [], question.id
@@ -60,7 +67,7 @@ def test_the_python_course_has_thirty_questions_and_more() -> None:
     assert {question.type for question in questions} == set(QuestionType)
 
 
-@pytest.mark.parametrize("name", COURSES)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_bank_fills_every_template_of_the_sample_content(name: str) -> None:
     content = course(name)
     available = Counter(question.topic for question in content.questions)
@@ -70,7 +77,7 @@ def test_the_bank_fills_every_template_of_the_sample_content(name: str) -> None:
         assert {t: n for t, n in wanted.items() if n > available[t]} == {}, exam.slug
 
 
-@pytest.mark.parametrize("name", COURSES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_question_of_several_right_answers_says_how_many_or_that_all_are_to_be_chosen(
     name: str,
 ) -> None:
@@ -79,36 +86,36 @@ def test_a_question_of_several_right_answers_says_how_many_or_that_all_are_to_be
             assert question.select or "Select all that apply." in question.stem, question.id
 
 
-@pytest.mark.parametrize("name", COURSES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_topic_has_questions_and_the_course_a_disclaimer(name: str) -> None:
     content = course(name)
     assert set(topic_slugs(content.course.topics)) == {q.topic for q in content.questions}
     assert content.course.disclaimer
 
 
-@pytest.mark.parametrize("name", COURSES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_image_has_the_size_that_its_question_states(name: str) -> None:
     used = set()
     for question in course(name).questions:
         if question.image is None:
             continue
         used.add(question.image.file)
-        image = CONTENT / name / "media" / question.image.file
+        image = COURSES / name / "media" / question.image.file
         root = ET.parse(image).getroot()  # noqa: S314 (the repository's own files)
         assert (root.get("width"), root.get("height")) == (
             str(question.image.width),
             str(question.image.height),
         ), question.id
-    assert used == {path.name for path in (CONTENT / name / "media").iterdir()}
+    assert used == {path.name for path in (COURSES / name / "media").iterdir()}
 
 
-@pytest.mark.parametrize("name", COURSES)
+@pytest.mark.parametrize("name", NAMES)
 def test_no_two_questions_ask_the_same(name: str) -> None:
     stems = Counter(question.stem for question in course(name).questions)
     assert [stem for stem, times in stems.items() if times > 1] == []
 
 
-@pytest.mark.parametrize("name", COURSES)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_key_does_not_favour_a_place(name: str) -> None:
     places = Counter(
         place
@@ -143,7 +150,9 @@ class Folder:
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     """A copy of the Python course."""
-    return Folder(Path(shutil.copytree(CONTENT / "python-programming", tmp_path / "a-course")))
+    return Folder(
+        Path(shutil.copytree(COURSES / "python-programming", tmp_path / "courses" / "a-course"))
+    )
 
 
 BASICS = "questions/python-basics.yaml"
@@ -438,15 +447,17 @@ def library(folder: Folder, tmp_path: Path) -> Folder:
 def seeded(library: Folder) -> str:
     """The line that a seed from there says of the course."""
     lines: list[str] = []
-    seed.seed(lines.append, root=library.path.parent)
+    seed.seed(lines.append, root=library.path.parent.parent)
     [line] = [line for line in lines if line.startswith("a-course: ")]
     return line
 
 
 @pytest.mark.usefixtures("database_url")
 def test_two_folders_that_use_one_name_write_nothing(library: Folder, tmp_path: Path) -> None:
-    shutil.copytree(library.path, tmp_path / "b-course")
-    Folder(tmp_path / "b-course").change("course.yaml", lambda data: data.update(slug="b"))
+    shutil.copytree(library.path, tmp_path / "courses" / "b-course")
+    Folder(tmp_path / "courses" / "b-course").change(
+        "course.yaml", lambda data: data.update(slug="b")
+    )
     library.change(FUNCTIONS, lambda questions: questions[0].update(stem="Changed?"))
     before = everything()
     with pytest.raises(Unprocessable) as refusal:
