@@ -8,9 +8,10 @@ from uuid import UUID
 from studypack.core.database import transaction
 from studypack.core.ids import uuid7
 from studypack.exams import assembly
-from studypack.exams.forms import draw_key, sequence
+from studypack.exams.forms import sequence
 from studypack.exams.irt import Item
 from studypack.exams.templates import find_template
+from studypack.questions.forms import draw_key
 from tests.support import bank, exams
 
 

@@ -16,8 +16,8 @@ from studypack.exams.clock import (
     NotPaused,
     PauseBudgetSpent,
     PauseNotAllowed,
-    duration,
 )
+from studypack.questions.timing import duration
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from studypack.exams.forms import draw_key, present, reveal, sequence, shuffled
+from studypack.exams.forms import sequence
 from studypack.questions.answers import QuestionContent, QuestionType
+from studypack.questions.forms import draw_key, present, reveal, shuffled
 
 SESSION = UUID("01980f3e-6c00-7abc-8def-0123456789ab")
 IDS = [UUID(int=index * 7919, version=4) for index in range(1, 31)]

@@ -21,8 +21,8 @@ from local.demo.client import Unexpected, form_target, mailed_link
 from local.demo.display import make_console, score_lines
 from local.demo.learner import KNOWN_SHARES, Learner, sample_bank
 from local.template import ROOT
-from studypack.exams.forms import present
 from studypack.questions.answers import ANSWER, QuestionContent, QuestionType, check_answer
+from studypack.questions.forms import present
 from studypack.questions.grading import credit
 
 SESSION = UUID("018f0000-0000-7000-8000-000000000001")

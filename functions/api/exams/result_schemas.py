@@ -12,12 +12,12 @@ from api.exams.schemas import ResponseOut, SessionSummaryOut
 from studypack.core.config import get_settings
 from studypack.core.http import Out
 from studypack.exams import results
-from studypack.exams.forms import RevealedItem, reveal
 from studypack.exams.irt import scaled_error
 from studypack.exams.models import ExamSession
 from studypack.exams.results import GradedItem
 from studypack.exams.scoring import Scoring
 from studypack.exams.sessions import FormItem, SessionView
+from studypack.questions.forms import RevealedItem, reveal
 
 
 class ScoreOut(Out):

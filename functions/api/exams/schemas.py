@@ -15,13 +15,13 @@ from studypack.core.config import get_settings
 from studypack.core.http import In, Out, UtcTime
 from studypack.core.http.schemas import small_json
 from studypack.exams.clock import ExamClock
-from studypack.exams.forms import PublicItem, RevealedItem, present, reveal
 from studypack.exams.models import ExamSession, ExamStatus, ExamTemplate, ScoringMode, SubmittedBy
 from studypack.exams.responses import NewResponse, SavedResponse
 from studypack.exams.scoring import Scoring
 from studypack.exams.sessions import MAX_METADATA_CHARACTERS, FormItem, SessionView
 from studypack.exams.templates import TemplateView
 from studypack.questions.answers import Answer
+from studypack.questions.forms import PublicItem, RevealedItem, present, reveal
 
 MAX_REVISION = 2_000_000_000
 

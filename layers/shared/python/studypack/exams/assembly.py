@@ -22,13 +22,14 @@ from studypack.core.errors import Conflict, FieldError, Unprocessable
 from studypack.core.ids import uuid7
 from studypack.exams import response_log, submission
 from studypack.exams.blueprint import Shortfall, shortfalls
-from studypack.exams.clock import ExamClock, duration
+from studypack.exams.clock import ExamClock
 from studypack.exams.forms import sequence
 from studypack.exams.irt import Item, prior_from_difficulty
 from studypack.exams.models import ExamSession, ExamStatus, ExamTemplate, ScoringMode
 from studypack.exams.receipt import Entry, Head, next_entry
 from studypack.exams.scoring import Scoring
 from studypack.exams.templates import RUNNING, TemplateView, find_template
+from studypack.questions.timing import duration
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,9 @@ _DRAW = text(
      WHERE ranked.place <= greatest(wanted.items, 1) OR ranked.used_in IS NOT NULL
     """
 )
-"""Least seen first, then by the draw key of forms.draw_key: the same session id draws the same
-form from the same bank and history. A question under two of the blueprint's topics counts for
-the nearer one.
+"""Least seen first, then by questions/forms.draw_key: the same session id draws the same form from
+the same bank and history. A question under two of the blueprint's topics counts for the nearer
+one.
 
 What stands in another of the learner's running sessions comes along, last of all, only to say
 which session uses it: drawn again, one session would show the key of the other's item.

@@ -1,4 +1,4 @@
-"""An exam's clock: when it ends, what a pause does to that, how long a learner gets.
+"""An exam's clock: when it ends, and what a pause does to that.
 
 Pure: `now` is the database's time, passed in; all times carry a zone. A session stores its deadline
 as it stands without the pause that is running; resuming adds that pause to it.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import ROUND_CEILING, Decimal
 from math import ceil
 from typing import Final
 
@@ -131,16 +130,3 @@ class ExamClock:
         if self.paused_at is None:
             return _NONE
         return min(self._budget, max(_NONE, now - self.paused_at))
-
-
-def duration(minutes: int, time_factor: Decimal = Decimal(1)) -> timedelta:
-    """The working time of a learner, in whole seconds rounded up.
-
-    `time_factor` is the learner's accommodation, e.g. 1.5 for time and a half.
-    Raises ValueError for a duration that is not positive or a factor below 1.
-    """
-    if minutes <= 0:
-        raise ValueError(f"an exam cannot take {minutes} minutes")
-    if not (time_factor.is_finite() and time_factor >= 1):
-        raise ValueError(f"an accommodation lengthens an exam: {time_factor} does not")
-    return timedelta(seconds=int((minutes * 60 * time_factor).to_integral_value(ROUND_CEILING)))

@@ -18,15 +18,7 @@ from studypack.exams.clock import ExamClock
 from studypack.exams.models import ExamStatus
 from studypack.exams.receipt import next_entry
 from studypack.exams.sessions import exam_finished, session_not_found
-from studypack.questions.answers import (
-    ANSWER,
-    Answer,
-    AnswerMismatch,
-    ClinicalSimAnswer,
-    MultiSelectAnswer,
-    QuestionContent,
-    check_answer,
-)
+from studypack.questions.answers import ANSWER, Answer, QuestionContent, accept_answer
 from studypack.questions.grading import credit
 
 
@@ -146,8 +138,8 @@ def save(session: Session, user_id: UUID, session_id: UUID, response: NewRespons
             "question_id", "This exam has no such question.", code="question_not_in_exam"
         )
     content = QuestionContent.model_validate(row.content)
-    _check_shape(response, content)
-    response = _without_empty_selection(response)
+    answer = accept_answer(response.answer, content, field="answer")
+    response = replace(response, answer=answer)
     if row.revision is not None and response.revision <= row.revision:
         return _replay(row, response, content, clock)
     if row.reviewed_at is not None and _document(response.answer) != row.answer:
@@ -182,28 +174,6 @@ def _open_clock(row: Row[Any]) -> ExamClock:
             server_now=row.now,
         )
     return clock
-
-
-def _check_shape(response: NewResponse, content: QuestionContent) -> None:
-    if response.answer is None:
-        return
-    try:
-        check_answer(response.answer, content)
-    except AnswerMismatch as mismatch:
-        raise Unprocessable(
-            mismatch.message,
-            code=mismatch.code,
-            errors=[FieldError(f"answer.{mismatch.field}", mismatch.code, mismatch.message)],
-        ) from None
-
-
-def _without_empty_selection(response: NewResponse) -> NewResponse:
-    """Who unticks the last box has cleared the answer: it must not count as one."""
-    match response.answer:
-        case MultiSelectAnswer(option_ids=()) | ClinicalSimAnswer(option_ids=()):
-            return replace(response, answer=None)
-        case _:
-            return response
 
 
 def _replay(

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
-from studypack.core.errors import AppError, FieldError
+from studypack.core.errors import AppError, FieldError, Unprocessable
 
 MAX_CHOICES: Final = 50
 """Most options of a SINGLE_BEST, MULTI_SELECT or ORDERING question."""
@@ -350,6 +350,30 @@ def check_answer(answer: Answer, content: QuestionContent) -> None:
                 raise AnswerMismatch("option_ids", "An order names every step.")
         case ClinicalSimAnswer(option_ids=chosen):
             _check_options("option_ids", chosen, content)
+
+
+def accept_answer(answer: Answer | None, content: QuestionContent, *, field: str) -> Answer | None:
+    """A submitted answer as it is stored: a selection of nothing is none. Who unticks the last box
+    has cleared the answer: it must not count as one.
+
+    Raises Unprocessable (`answer_mismatch`) naming the request's field, e.g. `answer.option_id`,
+    when it does not fit the question.
+    """
+    if answer is None:
+        return None
+    try:
+        check_answer(answer, content)
+    except AnswerMismatch as mismatch:
+        raise Unprocessable(
+            mismatch.message,
+            code=mismatch.code,
+            errors=[FieldError(f"{field}.{mismatch.field}", mismatch.code, mismatch.message)],
+        ) from None
+    match answer:
+        case MultiSelectAnswer(option_ids=()) | ClinicalSimAnswer(option_ids=()):
+            return None
+        case _:
+            return answer
 
 
 def _check_options(field: str, chosen: tuple[UUID, ...], content: QuestionContent) -> None:
