@@ -53,8 +53,9 @@ def test_who_did_nothing_hears_nothing() -> None:
 
 @pytest.mark.usefixtures("database_url")
 def test_monday_is_that_of_the_reader() -> None:
-    tokyo = life.person(signed_up=MONDAY - 60 * DAY, timezone="Asia/Tokyo")
-    los_angeles = life.person(signed_up=MONDAY - 60 * DAY, timezone="America/Los_Angeles")
+    came = {"signed_up": MONDAY - 60 * DAY, "last_login": MONDAY - 20 * DAY}
+    tokyo = life.person(**came, timezone="Asia/Tokyo")
+    los_angeles = life.person(**came, timezone="America/Los_Angeles")
     for user in (tokyo, los_angeles):
         earn(user, MONDAY - 3 * DAY)
     life.decide_by(DIGEST, datetime(2031, 3, 2, 23, 30, tzinfo=UTC))

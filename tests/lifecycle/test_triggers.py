@@ -8,7 +8,7 @@ from studypack.core.business_settings import BusinessSettings
 from studypack.notifications.catalogue import missing_facts
 from studypack.notifications.models import EmailTemplate
 from tests.support import mail_lives as life
-from tests.support.mail_lives import MODULE, NOW, VIDEO
+from tests.support.mail_lives import MODULE, NOW, SETTINGS, VIDEO
 
 pytestmark = pytest.mark.usefixtures("database_url")
 
@@ -252,6 +252,19 @@ def test_an_absence_is_one_also_when_its_session_is_removed() -> None:
     life.decide()
     life.execute("DELETE FROM auth.sessions WHERE user_id = :id", id=user)
     life.decide(NOW + HOUR)
+    assert outcomes(user, "INACTIVE_NUDGE") == [("SEND", "due")]
+
+
+def test_who_last_came_with_a_session_of_long_ago_is_nudged_too() -> None:
+    logged_in = NOW - 7 * DAY - timedelta(days=SETTINGS.session_days)
+    user = life.person(signed_up=NOW - 60 * DAY, last_login=logged_in)
+    life.execute(
+        "INSERT INTO activity.user_activities (id, user_id, type, description, created_at)"
+        " VALUES (public.uuid7(:at), :id, 'exam.submitted', '', :at)",
+        id=user,
+        at=NOW - 8 * DAY,
+    )
+    life.decide()
     assert outcomes(user, "INACTIVE_NUDGE") == [("SEND", "due")]
 
 

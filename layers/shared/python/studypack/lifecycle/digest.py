@@ -20,7 +20,8 @@ from studypack.lifecycle.trigger import Trigger, Values
 OPEN_FOR: Final = timedelta(hours=4)
 _SUNDAY, _MONDAY = 6, 0
 
-# Days are given as moments: PostgreSQL need not know every zone that Python knows.
+# Days are given as moments: PostgreSQL need not know every zone that Python knows. Nobody studies
+# without a session, so of those who logged in longer ago than one lasts no week is looked into.
 _OCCASIONS = """
     SELECT u.id AS user_id, 'WEEKLY_DIGEST' AS template,
            u.id || ':' || (w.facts ->> 'week_start') AS occasion, w.due_at,
@@ -45,6 +46,7 @@ _OCCASIONS = """
            AS w (timezone text, starts_at timestamptz, ends_at timestamptz, due_at timestamptz,
                  days jsonb, facts jsonb)
       JOIN auth.users u ON u.timezone = w.timezone AND u.is_active AND u.deleted_at IS NULL
+       AND u.last_login_at > w.starts_at - make_interval(days => :session_days + 1)
      CROSS JOIN LATERAL (
            SELECT coalesce(sum(x.xp_amount), 0) AS xp FROM activity.xp_logs x
             WHERE x.user_id = u.id AND x.created_at >= w.starts_at AND x.created_at < w.ends_at
@@ -99,7 +101,9 @@ def _zones() -> tuple[str, ...]:
 
 def _values(moment: Moment) -> Values | None:
     weeks = weeks_to_tell(moment.now, morning=moment.settings.mail_quiet_until)
-    return {"weeks": json.dumps(weeks)} if weeks else None
+    if not weeks:
+        return None
+    return {"weeks": json.dumps(weeks), "session_days": moment.settings.session_days}
 
 
 TRIGGERS: Final = (Trigger("weekly_digest", _OCCASIONS, _values),)

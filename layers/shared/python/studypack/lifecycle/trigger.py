@@ -83,6 +83,8 @@ _SETTLED = {
     False: "(d.verdict = 'SEND' OR d.verdict = 'WITHHOLD' AND d.reason = r.withheld)",
 }
 
+# OFFSET 0: each occasion looks its own decisions up by the unique key. As a join, which PostgreSQL
+# would make of it, the decisions of more than a year were read for the occasions of two weeks.
 _DECIDE = f"""
     WITH kinds AS MATERIALIZED ({KINDS}),
     ruled AS (
@@ -96,7 +98,7 @@ _DECIDE = f"""
         SELECT * FROM ruled r
          WHERE NOT EXISTS (SELECT FROM notifications.email_decisions d
                             WHERE d.user_id = r.user_id AND d.template = r.template
-                              AND d.occasion = r.occasion AND {{settled}})
+                              AND d.occasion = r.occasion AND {{settled}} OFFSET 0)
          ORDER BY r.due_at LIMIT :size),
     decided AS (
         INSERT INTO notifications.email_decisions
