@@ -52,7 +52,13 @@ class CourseFile(_File):
     description: str | None = None
     difficulty: Level = Level.BEGINNER
     disclaimer: str | None = None
+    icon: str | None = None
+    syllabus: str | None = None
+    position: int = 0
+    published: bool | None = None
+    prerequisites: tuple[Slug, ...] = ()
     topics: tuple[TopicFile, ...]
+    modules: tuple[Slug, ...] = ()
 
 
 class ChoiceFile(_File):
