@@ -77,6 +77,8 @@ class BusinessSettings(BaseModel):
     seat_invitation_days: int = Field(14, ge=1, le=90)
     stripe_event_days: int = Field(90, ge=35, le=3650)
     """How long the content of an event is kept after it took effect; Stripe lists 30 days."""
+    lesson_file_megabytes: int = Field(100, ge=1, le=2_000)
+    """The largest file that a lesson may have."""
     mail_quiet_from: int = Field(21, ge=0, le=23)
     """Hour of the recipient's day from which no marketing goes out; equal to the next: any time."""
     mail_quiet_until: int = Field(8, ge=0, le=23)

@@ -73,6 +73,26 @@ class Settings(BaseModel):
     stripe_api_base: str | None = Field(None, alias="STRIPE_API_BASE")
     """Where Stripe is, if not at Stripe: the stand-in on one machine."""
 
+    mux_secret: str | None = Field(None, alias="MUX_SECRET_ARN")
+    """A JSON document with `token_id`, `token_secret`, `signing_key_id`, `signing_key` and the list
+    `webhook_secrets`.
+    """
+    mux_token_id: str | None = Field(None, alias="MUX_TOKEN_ID")
+    mux_token_secret: SecretStr | None = Field(None, alias="MUX_TOKEN_SECRET")
+    mux_webhook_secrets: SecretStr | None = Field(None, alias="MUX_WEBHOOK_SECRETS")
+    """Separated by commas."""
+    mux_signing_key_id: str | None = Field(None, alias="MUX_SIGNING_KEY_ID")
+    mux_signing_key: SecretStr | None = Field(None, alias="MUX_SIGNING_KEY")
+    """The private key (PEM, or that in base64, as Mux gives it) that signs who may watch."""
+    mux_api_base: str | None = Field(None, alias="MUX_API_BASE")
+    """Where Mux's API is, if not at Mux: the stand-in on one machine; likewise the next."""
+    mux_stream_base: str | None = Field(None, alias="MUX_STREAM_BASE")
+    video_link_hours: int = Field(4, ge=1, le=168, alias="VIDEO_LINK_HOURS")
+    """How much longer than a video lasts one may watch it by links given once."""
+
+    lesson_files_bucket: str | None = Field(None, alias="LESSON_FILES_BUCKET")
+    """The S3 bucket of lessons' files."""
+
     mail_from: str = Field("StudyPack <hello@studypack.example>", alias="MAIL_FROM")
     mail_reply_to: str | None = Field(None, alias="MAIL_REPLY_TO")
     mail_configuration_set: str | None = Field(None, alias="MAIL_CONFIGURATION_SET")

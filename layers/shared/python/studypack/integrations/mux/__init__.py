@@ -1,0 +1,18 @@
+"""Mux: its API for videos, links that let somebody watch, the signatures of its webhooks. The
+stand-in that runs on one machine is local/mux.
+"""
+
+from studypack.integrations.mux.settings import can_sign, is_set_up, webhook_secrets
+from studypack.integrations.mux.signatures import is_signed, sign
+from studypack.integrations.mux.tokens import SignedLinks, forget_keys, sign_links
+
+__all__ = [
+    "SignedLinks",
+    "can_sign",
+    "forget_keys",
+    "is_set_up",
+    "is_signed",
+    "sign",
+    "sign_links",
+    "webhook_secrets",
+]
