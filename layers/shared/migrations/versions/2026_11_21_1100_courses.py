@@ -30,6 +30,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_mux_events')),
     schema='learning'
     )
+    op.create_index(op.f('ix_mux_events_object_id'), 'mux_events', ['object_id'], unique=False, schema='learning', postgresql_where=sa.text("outcome = 'unknown'"))
     op.create_index(op.f('ix_mux_events_received_at'), 'mux_events', ['received_at'], unique=False, schema='learning', postgresql_where=sa.text('processed_at IS NULL'))
     op.create_table('certificates',
     sa.Column('id', sa.Uuid(), nullable=False),
@@ -253,7 +254,7 @@ def upgrade() -> None:
     sa.Column('status', sa.Text(), server_default='PENDING', nullable=False),
     sa.Column('created_at', postgresql.TIMESTAMP(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.Column('updated_at', postgresql.TIMESTAMP(timezone=True), server_default=sa.text('now()'), nullable=False),
-    sa.CheckConstraint("status IN ('PENDING', 'READY')", name=op.f('ck_assets_status')),
+    sa.CheckConstraint("status IN ('PENDING', 'READY', 'DELETED')", name=op.f('ck_assets_status')),
     sa.CheckConstraint('file_size > 0', name=op.f('ck_assets_file_size')),
     sa.ForeignKeyConstraint(['lesson_id'], ['learning.lessons.id'], name=op.f('fk_assets_lesson_id'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_assets')),
@@ -261,6 +262,25 @@ def upgrade() -> None:
     schema='learning'
     )
     op.create_index(op.f('ix_assets_lesson_id_position'), 'assets', ['lesson_id', 'position'], unique=False, schema='learning')
+    op.create_table('video_uploads',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('lesson_id', sa.Uuid(), nullable=False),
+    sa.Column('mux_upload_id', sa.Text(), nullable=True),
+    sa.Column('mux_asset_id', sa.Text(), nullable=True),
+    sa.Column('url', sa.Text(), nullable=True),
+    sa.Column('expires_at', postgresql.TIMESTAMP(timezone=True), nullable=True),
+    sa.Column('created_at', postgresql.TIMESTAMP(timezone=True), server_default=sa.text('now()'), nullable=False),
+    sa.Column('dropped_at', postgresql.TIMESTAMP(timezone=True), nullable=True),
+    sa.Column('cleared_at', postgresql.TIMESTAMP(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['lesson_id'], ['learning.lessons.id'], name=op.f('fk_video_uploads_lesson_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_video_uploads')),
+    sa.UniqueConstraint('mux_asset_id', name=op.f('uq_video_uploads_mux_asset_id')),
+    sa.UniqueConstraint('mux_upload_id', name=op.f('uq_video_uploads_mux_upload_id')),
+    schema='learning'
+    )
+    op.create_index(op.f('ix_video_uploads_dropped_at'), 'video_uploads', ['dropped_at'], unique=False, schema='learning', postgresql_where=sa.text('dropped_at IS NOT NULL AND cleared_at IS NULL'))
+    op.create_index(op.f('ix_video_uploads_lesson_id'), 'video_uploads', ['lesson_id'], unique=False, schema='learning')
+    op.create_index('uq_video_uploads_lesson_id_current', 'video_uploads', ['lesson_id'], unique=True, schema='learning', postgresql_where=sa.text('dropped_at IS NULL'))
     op.create_table('lesson_progress',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('user_id', sa.Uuid(), nullable=False),
@@ -420,6 +440,10 @@ def downgrade() -> None:
     op.drop_table('notes', schema='learning')
     op.drop_index(op.f('ix_lesson_progress_lesson_id'), table_name='lesson_progress', schema='learning')
     op.drop_table('lesson_progress', schema='learning')
+    op.drop_index('uq_video_uploads_lesson_id_current', table_name='video_uploads', schema='learning', postgresql_where=sa.text('dropped_at IS NULL'))
+    op.drop_index(op.f('ix_video_uploads_lesson_id'), table_name='video_uploads', schema='learning')
+    op.drop_index(op.f('ix_video_uploads_dropped_at'), table_name='video_uploads', schema='learning', postgresql_where=sa.text('dropped_at IS NOT NULL AND cleared_at IS NULL'))
+    op.drop_table('video_uploads', schema='learning')
     op.drop_index(op.f('ix_assets_lesson_id_position'), table_name='assets', schema='learning')
     op.drop_table('assets', schema='learning')
     op.drop_index('uq_quizzes_course_id_slug', table_name='quizzes', schema='learning', postgresql_where=sa.text('deleted_at IS NULL'))
@@ -451,4 +475,5 @@ def downgrade() -> None:
     op.drop_index(op.f('ix_certificates_course_id'), table_name='certificates', schema='learning')
     op.drop_table('certificates', schema='learning')
     op.drop_index(op.f('ix_mux_events_received_at'), table_name='mux_events', schema='learning', postgresql_where=sa.text('processed_at IS NULL'))
+    op.drop_index(op.f('ix_mux_events_object_id'), table_name='mux_events', schema='learning', postgresql_where=sa.text("outcome = 'unknown'"))
     op.drop_table('mux_events', schema='learning')

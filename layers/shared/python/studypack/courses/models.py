@@ -19,6 +19,7 @@ from studypack.courses.tables.content import (
     ModuleItem,
     MuxEvent,
     VideoStatus,
+    VideoUpload,
 )
 from studypack.courses.tables.learning import (
     Certificate,
@@ -56,4 +57,5 @@ __all__ = [
     "Topic",
     "TopicMastery",
     "VideoStatus",
+    "VideoUpload",
 ]

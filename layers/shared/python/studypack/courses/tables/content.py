@@ -57,6 +57,8 @@ class AssetStatus(StrEnum):
 
     PENDING = "PENDING"
     READY = "READY"
+    DELETED = "DELETED"
+    """For nobody there any more; the row goes when the stored file has gone."""
 
 
 class ItemKind(StrEnum):
@@ -231,12 +233,55 @@ class Asset(Timestamps, Base):
     )
 
 
+class VideoUpload(Base):
+    """A video that was begun for a lesson: the current one, or a dropped one that may still lie
+    with Mux (courses/video_uploads.py).
+    """
+
+    __tablename__ = "video_uploads"
+    __table_args__ = (
+        Index(
+            "uq_video_uploads_lesson_id_current",
+            "lesson_id",
+            unique=True,
+            postgresql_where=text("dropped_at IS NULL"),
+        ),
+        Index(
+            None,
+            "dropped_at",
+            postgresql_where=text("dropped_at IS NOT NULL AND cleared_at IS NULL"),
+        ),
+        UniqueConstraint("mux_upload_id"),
+        UniqueConstraint("mux_asset_id"),
+        {"schema": "learning"},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    """Mux is told it with the lesson's (passthrough), so that its events find here even when its
+    answer was lost.
+    """
+    lesson_id: Mapped[UUID] = foreign_key("learning.lessons.id")
+    mux_upload_id: Mapped[str | None]
+    """NULL: reserved, and Mux's answer is not recorded."""
+    mux_asset_id: Mapped[str | None]
+    url: Mapped[str | None]
+    """Where the file is sent to: who has it may."""
+    expires_at: Mapped[datetime | None]
+    """The url's end."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    dropped_at: Mapped[datetime | None]
+    """Deleted by an admin or replaced by another."""
+    cleared_at: Mapped[datetime | None]
+    """When Mux had nothing of a dropped one any more."""
+
+
 class MuxEvent(Base):
     """What Mux told us: the inbox of its webhook."""
 
     __tablename__ = "mux_events"
     __table_args__ = (
         Index(None, "received_at", postgresql_where=text("processed_at IS NULL")),
+        Index(None, "object_id", postgresql_where=text("outcome = 'unknown'")),
         {"schema": "learning"},
     )
 
@@ -244,12 +289,12 @@ class MuxEvent(Base):
     """Mux's."""
     type: Mapped[str]
     object_id: Mapped[str | None]
-    """Of the upload, asset or track that it is about."""
+    """Of the upload or asset that it is about; a track's event is about its asset."""
     payload: Mapped[dict[str, Any]]
     occurred_at: Mapped[datetime]
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
     processed_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
-    """Stable code: applied, older, unknown, ignored."""
+    """Stable code (courses/mux_inbox.py)."""
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     error: Mapped[str | None]
