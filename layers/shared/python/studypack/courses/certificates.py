@@ -1,4 +1,4 @@
-"""Certificates of completed courses: issued once, verified by anybody who has the code, revocable."""
+"""Certificates of completed courses: issued once, verified by whoever has the code, revocable."""
 
 from __future__ import annotations
 
