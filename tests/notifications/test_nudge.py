@@ -219,3 +219,27 @@ def test_a_message_that_ses_would_not_take_now_comes_again_alone(
     ses.answer = take
     assert failed(handler(event(naming(slow)), JobContext())) == []
     assert row(slow)["status"] == "SENT"
+
+
+@pytest.mark.parametrize("route", ["password/forgot", "verify-email/resend"])
+def test_who_waits_for_a_link_gets_it_at_once(
+    route: str, queue_url: str, api: Any, learner: Any, messages: Callable[[], list[list[UUID]]]
+) -> None:
+    messages()
+    assert api.post(f"/api/auth/{route}", json={"email": learner.email}).status_code == 202
+
+    newest = mails(learner.id)[-1]
+    assert newest["is_urgent"]
+    assert messages() == [[newest["id"]]]
+
+
+def test_the_worker_is_told_of_a_link_for_an_unknown_address_too(
+    queue_url: str, api: Any, messages: Callable[[], list[list[UUID]]], ses: SesStandIn
+) -> None:
+    """Else the time of an answer would tell who has an account."""
+    nobody = {"email": "nobody@example.com"}
+    assert api.post("/api/auth/password/forgot", json=nobody).status_code == 202
+
+    [[unknown]] = messages()
+    assert failed(handler(event(naming(unknown)), JobContext(60_000))) == []
+    assert ses.taken == []

@@ -15,7 +15,9 @@ from studypack.accounts.tokens import hash_token, new_token
 from studypack.core.config import get_settings
 from studypack.core.errors import Unprocessable
 from studypack.core.ids import uuid7
+from studypack.notifications.catalogue import CATALOGUE
 from studypack.notifications.models import EmailTemplate
+from studypack.notifications.nudge import nudge_after_commit
 from studypack.notifications.service import enqueue_email
 
 _PAGES = {
@@ -74,8 +76,10 @@ _SEND_IF_KNOWN = text(
         INSERT INTO auth.verification_tokens (id, user_id, purpose, token_hash, email, expires_at)
         SELECT :token_id, id, :purpose, :token_hash, email, :expires_at FROM account
         RETURNING id, user_id, email)
-    INSERT INTO notifications.email_queue (id, user_id, template, to_address, data, dedupe_key)
-    SELECT :mail_id, user_id, :template, email, CAST(:data AS jsonb), :template || ':' || id
+    INSERT INTO notifications.email_queue
+           (id, user_id, template, to_address, data, dedupe_key, is_urgent)
+    SELECT :mail_id, user_id, :template, email, CAST(:data AS jsonb), :template || ':' || id,
+           :is_urgent
       FROM token
     """
 )
@@ -94,23 +98,28 @@ def send_link_if_known(
     """Mail a link to the account of this address, if there is one.
 
     One statement either way, so that the time an answer takes does not tell whether there is: this
-    is why the token and the mail are written here together and not by their own functions.
+    is why the token and the mail are written here together and not by their own functions, and why
+    the worker is told of a mail that there may not be.
     """
-    token = new_token()
+    token, mail_id = new_token(), uuid7(now)
+    is_urgent = CATALOGUE[template].is_urgent
     session.execute(
         _SEND_IF_KNOWN,
         {
             "email": email,
             "only_unverified": only_unverified,
             "token_id": uuid7(now),
-            "mail_id": uuid7(now),
+            "mail_id": mail_id,
             "purpose": purpose.value,
             "template": template.value,
             "token_hash": hash_token(token),
             "expires_at": now + lifetime,
             "data": json.dumps({"link": _link(purpose, token)}),
+            "is_urgent": is_urgent,
         },
     )
+    if is_urgent:
+        nudge_after_commit(session, mail_id)
 
 
 def _link(purpose: TokenPurpose, token: str) -> str:
