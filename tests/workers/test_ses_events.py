@@ -380,3 +380,21 @@ def test_no_line_of_the_log_shows_an_address(pipe: Pipe, reader: Any, log: Any) 
     assert "MalformedEvent" in log()
     assert "virus" in log()
     assert "reader@example.com" not in log().lower()
+
+
+def test_a_mail_that_was_given_up_in_doubt_is_known_by_its_report_to_have_been_sent(
+    pipe: Pipe, reader: Any
+) -> None:
+    given_up = queue(
+        reader.id,
+        status="FAILED",
+        status_reason="gave_up",
+        last_error="no_answer",
+        sending_since="2026-11-18T12:00:00Z",
+        attempts=6,
+    )
+    pipe.send(report("Send", "m6", reader.email, email_id=given_up))
+    pipe.drain()
+
+    found = row(given_up)
+    assert (found["status"], found["status_reason"], found["last_error"]) == ("SENT", None, None)

@@ -50,7 +50,8 @@ _BOUNCED = text(
 
 
 def retry(session: Session, email_id: UUID, *, by: UUID, now: datetime) -> QueuedEmail:
-    """Put a mail that FAILED back into the queue, as if it had not been tried.
+    """Put a mail that FAILED back into the queue, as if it had not been tried; but for the doubt
+    whether a try without an answer sent it, which its log will tell of.
 
     Raises NotFound; Conflict: `email_not_failed`, `address_suppressed`, `facts_gone` (a link that
     was blanked: ask for a new one instead).
@@ -68,7 +69,7 @@ def retry(session: Session, email_id: UUID, *, by: UUID, now: datetime) -> Queue
         raise Conflict("What this mail must say is no longer kept.", code="facts_gone")
     email.status = EmailStatus.PENDING
     email.status_reason = email.last_error = None
-    email.processed_at = email.sending_since = email.leased_until = email.lease_id = None
+    email.processed_at = email.leased_until = email.lease_id = None
     email.attempts = 0
     email.scheduled_for = now
     session.flush()

@@ -55,14 +55,16 @@ _UPDATE: Final = text(
 
 # A try that broke off between sending and recording left no log; this report is the proof that the
 # mail went out, so it is recorded in its sender's stead; a sender that is alive loses its lease and
-# leaves it at that. Tries that ended have a log each: one that is missing had no answer.
+# leaves it at that. Also of a mail that was given up: it was not lost. Tries that ended have a log
+# each: one that is missing had no answer.
 _RECONCILE: Final = text(
     """
     WITH sent AS (
         UPDATE notifications.email_queue q
-           SET status = 'SENT', processed_at = :at, data = q.data - 'link', last_error = NULL,
+           SET status = 'SENT', status_reason = NULL, processed_at = :at,
+               data = q.data - 'link', last_error = NULL,
                lease_id = NULL, leased_until = NULL, sending_since = NULL
-         WHERE q.id = CAST(:email_id AS uuid) AND q.status = 'PENDING'
+         WHERE q.id = CAST(:email_id AS uuid) AND q.status IN ('PENDING', 'FAILED')
            AND q.sending_since IS NOT NULL
            AND NOT EXISTS (SELECT FROM notifications.email_logs l
                             WHERE l.provider_message_id = :id)
@@ -110,7 +112,8 @@ def take(session: Session, event: MailEvent) -> None:
             },
         )
     if event.happened is Happened.REJECTED:
-        get_logger().error("SES found a virus in a mail", extra=dict(event.tags))
+        named = {"email_id": event.tags.get("email_id"), "template": event.tags.get("template")}
+        get_logger().error("SES found a virus in a mail", extra=named)
     if event.happened is Happened.HARD_BOUNCE:
         _suppress(session, event, SuppressionReason.HARD_BOUNCE, list(EmailTemplate), "bounced")
     if event.happened is Happened.COMPLAINT:

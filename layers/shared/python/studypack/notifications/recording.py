@@ -111,7 +111,8 @@ def _of_outcome(before: Outcome, now: datetime) -> dict[str, Any]:
         "error": before.error,
         "attempts": claimed.attempts + (1 if before.is_try else 0),
         "retry_at": before.retry_at,
-        "keeps_doubt": not is_over and (before.may_be_sent or claimed.may_be_sent),
+        "keeps_doubt": before.status is not EmailStatus.SENT
+        and (before.may_be_sent or claimed.may_be_sent),
         "processed_at": now if is_over else None,
         "log_id": before.log_id,
         "is_logged": before.is_try,

@@ -103,7 +103,7 @@ class QueuedEmail(Base):
     lease_id: Mapped[UUID | None]
     sending_since: Mapped[datetime | None]
     """Set and committed before the provider is called, cleared with its answer: found set under
-    an expired lease, the mail may have been sent.
+    an expired lease, or on a mail that was given up, the mail may have been sent.
     """
     last_error: Mapped[str | None]
     """Stable code of the last try's failure, no text of the provider's."""
