@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi_offline import FastAPIOffline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -30,6 +30,7 @@ from local import template as sam
 from local.scheduler import Crons, CronState
 from local.seed import Account
 from local.stripe.objects.cards import CARDS
+from studypack.emails.pages import PAGES
 
 HOST = "127.0.0.1"
 OUTBOX_LIMIT = 100
@@ -200,6 +201,14 @@ def _pages(pages: Environment, overview: Callable[[], Overview]) -> APIRouter:
     def verify_receipt() -> HTMLResponse:
         return HTMLResponse(pages.get_template("verify-receipt.html").render())
 
+    def web_client(request: Request) -> HTMLResponse:
+        page = pages.get_template("web-client.html")
+        return HTMLResponse(page.render(path=request.url.path))
+
+    for path in sorted(
+        set(PAGES.values()) - {getattr(route, "path", None) for route in router.routes}
+    ):
+        router.add_api_route(path.replace("{}", "{part}"), web_client, methods=["GET"])
     return router
 
 

@@ -176,3 +176,17 @@ def test_a_segment_holds_who_fits_all_its_conditions(
 def test_a_segment_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Segment.model_validate(wrong)
+
+
+def test_a_run_queues_no_more_at_once_than_one_transaction_should(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    people = readers(5)
+    monkeypatch.setattr(broadcasts, "MOST_AT_ONCE", 3)
+    id = draft(per_minute=100_000)
+    start(id)
+
+    queue(NOW)
+    assert [row.user_id for row in mails(id)] == people[:3]
+    queue(NOW + MINUTE)
+    assert [row.user_id for row in mails(id)] == people

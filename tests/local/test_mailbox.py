@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -51,7 +52,8 @@ def mine(local: TestClient, address: str) -> list[dict[str, Any]]:
 def send(address: str, *templates: str) -> None:
     person = reader(address)
     for template in templates:
-        queue(person, template, data={"link": LINK} if template == "VERIFY_EMAIL" else {})
+        data = {"link": LINK} if template == "VERIFY_EMAIL" else {}
+        queue(person, template, data=data, created_at=datetime.now(UTC))
     dispatch_emails.handler({}, JobContext())
 
 
@@ -135,3 +137,11 @@ def test_what_a_mail_says_is_text_on_the_page() -> None:
     assert "<script>alert(1)" not in page
     assert "<b>you</b>" not in page
     assert (mail.html, mail.email_id, mail.link) == (None, None, None)
+
+
+def test_a_page_of_the_web_client_that_a_mail_leads_to_says_what_it_is(local: TestClient) -> None:
+    for path in ("/courses", "/settings/notifications", "/lessons/abc"):
+        answer = local.get(path)
+        assert answer.status_code == 200
+        assert path in answer.text
+    assert "The web client shows this page" not in local.get("/sign-in").text

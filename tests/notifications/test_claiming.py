@@ -130,6 +130,7 @@ def test_a_claim_walks_along_the_index_past_no_mail_that_waits_for_its_time(
             {
                 "now": NOW,
                 "size": 50,
+                "others": 50,
                 "lease": uuid7(),
                 "until": NOW,
                 "week_ago": NOW,

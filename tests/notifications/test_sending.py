@@ -13,6 +13,7 @@ from studypack.core.database import transaction
 from studypack.core.ids import uuid7
 from studypack.integrations.email import Provider, Quota
 from studypack.integrations.email.ses import Ses
+from studypack.lifecycle.queue import retry
 from studypack.notifications.claiming import claim
 from studypack.notifications.models import EmailStatus
 from studypack.notifications.preparing import Ready, Settled, open_desk, prepare
@@ -23,14 +24,18 @@ from tests.support.mail_queue import (
     LATER,
     NOW,
     address_of,
+    broadcast,
     change,
     change_mail,
     decisions,
+    lift,
     log,
     queue,
     reader,
     row,
+    set_broadcast,
     suppress,
+    switch_off,
 )
 from tests.support.ses_standin import (
     BREAK_DOWN,
@@ -286,6 +291,86 @@ def test_what_changes_between_claim_and_sending_is_looked_at_again(ses: SesStand
     assert (figures.sent, figures.passed_over, figures.cancelled) == (1, 1, 1)
     assert [each.to for each in ses.taken] == ["a@example.com"]
     assert row(late)["status_reason"] == "bounced"
+
+
+def test_who_switches_a_category_off_between_claim_and_sending_gets_none_of_it(
+    ses: SesStandIn,
+) -> None:
+    queue(reader("a@example.com"), scheduled_for=NOW - LATER)
+    user = reader("b@example.com")
+    late = queue(user, "INACTIVE_NUDGE")
+
+    figures = send(Wrapped(after=lambda _to: switch_off(user, "REMINDERS")))
+
+    assert (figures.sent, figures.passed_over, figures.cancelled) == (1, 1, 1)
+    assert row(late)["status_reason"] == "category_off"
+
+
+def test_one_suppression_in_anothers_place_is_a_change_too(ses: SesStandIn) -> None:
+    queue(reader("a@example.com"), scheduled_for=NOW - LATER)
+    suppress("b@example.com", "COMPLAINT")
+    late = queue(reader("b@example.com"))
+
+    def bounces(_to: str) -> None:
+        lift("b@example.com")
+        suppress("b@example.com")
+
+    send(Wrapped(after=bounces))
+
+    assert [each.to for each in ses.taken] == ["a@example.com"]
+    assert row(late)["status_reason"] == "bounced"
+
+
+def test_a_stopped_broadcast_sends_nothing_more_however_much_of_it_is_queued(
+    ses: SesStandIn,
+) -> None:
+    news = broadcast()
+    first, *others = [
+        queue(reader(), "BROADCAST", data=NEWS, broadcast_id=news, scheduled_for=NOW - LATER * each)
+        for each in (3, 2, 1)
+    ]
+    own = queue(reader())
+
+    send(Wrapped(after=lambda _to: set_broadcast(news, "STOPPED")))
+
+    assert row(first)["status"] == "SENT"
+    assert [row(mail)["status_reason"] for mail in others] == ["broadcast_stopped"] * 2
+    assert row(own)["status"] == "SENT"
+    assert len(ses.taken) == 2
+
+
+def test_a_mail_of_a_broadcast_that_has_ended_can_still_be_sent(ses: SesStandIn) -> None:
+    late = queue(reader(), "BROADCAST", data=NEWS, broadcast_id=broadcast("SENT"))
+
+    assert send().sent == 1
+    assert row(late)["status"] == "SENT"
+
+
+@pytest.mark.parametrize(
+    ("template", "hours", "status"),
+    [
+        ("RESET_PASSWORD", 0.9, "SENT"),
+        ("RESET_PASSWORD", 1.1, "CANCELLED"),
+        ("VERIFY_EMAIL", 47, "SENT"),
+        ("VERIFY_EMAIL", 49, "CANCELLED"),
+    ],
+)
+def test_a_link_that_an_outage_outlasted_is_not_sent_any_more(
+    ses: SesStandIn, template: str, hours: float, status: str
+) -> None:
+    link = "https://app.example.com/x?token=y"
+    user = reader()
+    mail = queue(user, template, data={"link": link}, created_at=NOW - timedelta(hours=hours))
+
+    send()
+
+    queued = row(mail)
+    assert (queued["status"], queued["data"]) == (status, {})
+    if status == "CANCELLED":
+        assert decisions(user) == [(template, "CANCEL", "link_expired")]
+
+
+NEWS = {"subject": "News", "body": "Hello."}
 
 
 def test_a_mail_that_is_cancelled_while_it_waits_in_a_batch_is_not_sent(ses: SesStandIn) -> None:
@@ -585,6 +670,26 @@ def test_a_mail_is_given_up_after_as_many_tries_as_the_setting_says(ses: SesStan
     assert ses.offered.total() == 3
 
 
+def test_a_mail_that_was_given_up_without_an_answer_keeps_its_doubt(ses: SesStandIn) -> None:
+    with transaction() as session:
+        set_business_setting(session, "mail_attempts", 1)
+    unanswered = queue(reader(), scheduled_for=NOW - LATER)
+    refused = queue(reader())
+    ses.answers(FALL_SILENT, REJECT)
+
+    send()
+
+    assert [row(mail)["status"] for mail in (unanswered, refused)] == ["FAILED", "FAILED"]
+    assert row(unanswered)["sending_since"] == NOW
+    assert row(refused)["sending_since"] is None
+    with transaction() as session:
+        retry(session, unanswered, by=uuid7(), now=NOW)
+    ses.answers(TAKE)
+    send()
+    forget_business_settings()
+    assert sorted(each["may_be_duplicate"] for each in log(unanswered)) == [False, True]
+
+
 def test_throttling_slows_a_run_down_and_costs_a_mail_nothing(ses: SesStandIn) -> None:
     mails = [queue(reader()) for _ in range(3)]
     ses.answers(THROTTLE, THROTTLE, TAKE, THROTTLE, TAKE)
@@ -693,13 +798,39 @@ def test_nothing_is_claimed_while_the_account_may_not_send(ses: SesStandIn) -> N
 
 def test_no_more_is_sent_in_a_day_than_the_account_may(ses: SesStandIn) -> None:
     for _ in range(4):
-        queue(reader())
+        queue(reader(), is_urgent=True)
     ses.account["SendQuota"] |= {"Max24HourSend": 50_000.0, "SentLast24Hours": 49_997.0}
 
     figures = send()
 
     assert (figures.sent, figures.stopped) == (3, "quota_used_up")
+    assert figures.is_operators_fault, "links to sign in wait: somebody has to look"
     assert ses.offered.total() == 3
+
+
+def test_the_last_tenth_of_a_days_quota_is_kept_for_urgent_mails(ses: SesStandIn) -> None:
+    others = [queue(reader(), scheduled_for=NOW - LATER) for _ in range(3)]
+    urgent = [queue(reader(), is_urgent=True) for _ in range(2)]
+    ses.account["SendQuota"] |= {"Max24HourSend": 100.0, "SentLast24Hours": 88.0}
+
+    figures = send()
+
+    # 12 are left, 10 of them reserved.
+    assert (figures.sent, figures.stopped) == (4, "quota_reserved")
+    assert not figures.is_operators_fault
+    assert [row(mail)["status"] for mail in urgent] == ["SENT", "SENT"]
+    assert sorted(row(mail)["status"] for mail in others) == ["PENDING", "SENT", "SENT"]
+    more = [queue(reader(), is_urgent=True) for _ in range(2)]
+    assert send(ids=more).sent == 2
+
+
+def test_a_run_is_complete_when_nothing_waits_for_the_reserved_quota(ses: SesStandIn) -> None:
+    queue(reader(), is_urgent=True)
+    ses.account["SendQuota"] |= {"Max24HourSend": 100.0, "SentLast24Hours": 95.0}
+
+    figures = send()
+
+    assert (figures.sent, figures.stopped, figures.is_complete) == (1, None, True)
 
 
 def test_mails_keep_to_the_rate_that_the_account_has(ses: SesStandIn) -> None:

@@ -79,11 +79,11 @@ def test_the_quota_is_asked_for_once_in_five_minutes(
     ses.account["SendQuota"] = {"Max24HourSend": 200, "MaxSendRate": 1, "SentLast24Hours": 50}
     provider = Ses()
 
-    assert provider.quota() == Quota(per_second=1, left_today=150)
+    assert provider.quota() == Quota(per_second=1, left_today=150, per_day=200)
     ses.account["SendQuota"]["MaxSendRate"] = 14
-    assert provider.quota() == Quota(per_second=1, left_today=150)
+    assert provider.quota() == Quota(per_second=1, left_today=150, per_day=200)
     monkeypatch.setattr("studypack.integrations.email.ses.QUOTA_SECONDS", -1)
-    assert Ses().quota() == Quota(per_second=14, left_today=150)
+    assert Ses().quota() == Quota(per_second=14, left_today=150, per_day=200)
 
 
 def test_an_account_without_a_daily_limit_may_send_for_ever(ses: SesStandIn) -> None:

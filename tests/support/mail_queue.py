@@ -127,3 +127,44 @@ def change_mail(email_id: UUID, **columns: Any) -> None:
     """Change a mail's row."""
     settings = ", ".join(f"{name} = :{name}" for name in columns)
     _run(f"UPDATE notifications.email_queue SET {settings} WHERE id = :id", id=email_id, **columns)
+
+
+def lift(address: str) -> None:
+    """Write to an address again."""
+    _run(
+        "UPDATE notifications.email_suppressions SET lifted_at = :now WHERE address_hash = :hash",
+        now=NOW,
+        hash=hashlib.sha256(address.lower().encode()).digest(),
+    )
+
+
+def switch_off(user_id: UUID, category: str) -> None:
+    """Send somebody no mails of a category."""
+    _run(
+        "INSERT INTO notifications.notification_preferences (id, user_id, category, email)"
+        " VALUES (:id, :user_id, :category, false)",
+        id=uuid7(),
+        user_id=user_id,
+        category=category,
+    )
+
+
+def broadcast(status: str = "SENDING") -> UUID:
+    """A mail to many."""
+    broadcast_id = uuid7()
+    _run(
+        "INSERT INTO notifications.broadcasts (id, name, subject, body, status)"
+        " VALUES (:id, 'News', 'News', 'Hello.', :status)",
+        id=broadcast_id,
+        status=status,
+    )
+    return broadcast_id
+
+
+def set_broadcast(broadcast_id: UUID, status: str) -> None:
+    """Stop a broadcast, or let it go on."""
+    _run(
+        "UPDATE notifications.broadcasts SET status = :status WHERE id = :id",
+        id=broadcast_id,
+        status=status,
+    )

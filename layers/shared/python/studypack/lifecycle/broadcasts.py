@@ -27,11 +27,13 @@ from studypack.lifecycle.moment import Moment, common_values, run
 from studypack.lifecycle.refusals import KINDS, REFUSAL
 from studypack.lifecycle.segments import Segment, conditions
 from studypack.notifications.models import Broadcast, BroadcastStatus, EmailTemplate
+from studypack.notifications.policy import BROADCAST_STOPPED
 
 RULE: Final = "broadcast"
 MOST_MINUTES: Final = 10
 """What a run may queue ahead, however long ago the last one was."""
-STOPPED: Final = "broadcast_stopped"
+MOST_AT_ONCE: Final = 20_000
+"""Mails of one broadcast that a run queues, whatever its rate: they are one transaction."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,8 @@ def start(session: Session, broadcast_id: UUID, *, by: UUID, now: datetime) -> B
 
 
 def stop(session: Session, broadcast_id: UUID, *, by: UUID, now: datetime) -> Broadcast:
-    """Stop sending; the job takes back what is queued, and this takes back the first of it at once.
+    """Stop sending: from now on the sender takes no mail of it; this takes back the first of what
+    is queued at once, and the job the rest.
 
     Raises NotFound, Conflict (`broadcast_not_sending`).
     """
@@ -184,7 +187,8 @@ _COUNT = """
 STOPPED_ONES: Final = Cancellation(
     RULE,
     f"""
-    SELECT q.id, '{STOPPED}' AS reason, jsonb_build_object('broadcast_id', b.id) AS evidence
+    SELECT q.id, '{BROADCAST_STOPPED}' AS reason,
+           jsonb_build_object('broadcast_id', b.id) AS evidence
       FROM notifications.broadcasts b JOIN pending q ON q.broadcast_id = b.id
      WHERE b.status = 'STOPPED'
     """,  # noqa: S608 (our own text)
@@ -260,7 +264,7 @@ def queue_next(session: Session, moment: Moment) -> int:
         "broadcast_id": broadcast.id,
         "apart": timedelta(minutes=1) / broadcast.per_minute,
     }
-    allowed = max(int(minutes * broadcast.per_minute), 1)
+    allowed = min(max(int(minutes * broadcast.per_minute), 1), MOST_AT_ONCE)
     revived = len(run(session, _REVIVE, {**values, "size": allowed}).all())
     queued, is_through = revived, False
     if revived < allowed:

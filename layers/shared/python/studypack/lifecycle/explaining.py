@@ -138,6 +138,7 @@ REASONS: Final = {
     "paid": "the invoice no longer waits for a payment",
     "facts_missing": "what the mail must say was not known",
     "broadcast_stopped": "its broadcast was stopped",
+    "link_expired": "its link had expired before it could be sent",
     "gave_up": "too many tries failed",
     "render_failed": "it could not be rendered",
     "address_invalid": "the address cannot be written to",

@@ -44,18 +44,26 @@ class Claimed:
     address: str
     address_hash: bytes
     first_name: str | None
+    is_stopped: bool
+    """It is of a broadcast that was stopped: the job that takes those back may be minutes away."""
     recipient: Recipient
     seen: str
     """What decided, as it was at the claim; the same text means that nothing changed since."""
 
 
 # The same text before a mail is claimed and right before it is sent: the one place that says which
-# changes in between matter. `u` is the user, `a.hash` that of the address.
+# changes in between matter. `q` is the mail, `u` the user, `a.hash` that of the address. Names, not
+# counts: where one thing goes and another comes, their number stays.
 SEEN: Final = """
     concat_ws(' ', u.is_active, u.deleted_at IS NULL, u.marketing_opt_out,
         u.email_verified_at IS NOT NULL, u.email,
-        (SELECT count(*) FROM notifications.email_suppressions s
-          WHERE s.address_hash = a.hash AND s.lifted_at IS NULL))
+        (SELECT string_agg(coalesce(s.category, s.reason), ' ' ORDER BY s.reason, s.category)
+           FROM notifications.email_suppressions s
+          WHERE s.address_hash = a.hash AND s.lifted_at IS NULL),
+        (SELECT string_agg(p.category, ' ' ORDER BY p.category)
+           FROM notifications.notification_preferences p
+          WHERE p.user_id = u.id AND NOT p.email),
+        (SELECT b.status FROM notifications.broadcasts b WHERE b.id = q.broadcast_id))
 """
 
 # A claim whose answer got lost finds its own mails again.
@@ -73,7 +81,7 @@ _DUE: Final = f"""
         SELECT q.id FROM notifications.email_queue q
          WHERE q.status = 'PENDING' AND NOT q.is_urgent AND q.scheduled_for <= :now
            AND {_FREE}
-         ORDER BY q.scheduled_for LIMIT :size - (SELECT count(*) FROM urgent)
+         ORDER BY q.scheduled_for LIMIT least(:size - (SELECT count(*) FROM urgent), :others)
            FOR UPDATE SKIP LOCKED),
     due AS (SELECT id FROM urgent UNION ALL SELECT id FROM other)
 """  # noqa: S608 (no value of anybody's)
@@ -91,35 +99,45 @@ _CLAIM: Final = """
         UPDATE notifications.email_queue q SET lease_id = :lease, leased_until = :until
           FROM due WHERE q.id = due.id
         RETURNING q.id, q.user_id, q.template, q.data, q.created_at, q.attempts, q.to_address,
-                  q.sending_since, q.is_urgent, q.scheduled_for)
-    SELECT c.id, c.user_id, c.template, c.data, c.created_at, c.attempts,
-           c.sending_since IS NOT NULL AS may_be_sent,
+                  q.sending_since, q.is_urgent, q.scheduled_for, q.broadcast_id)
+    SELECT q.id, q.user_id, q.template, q.data, q.created_at, q.attempts,
+           q.sending_since IS NOT NULL AS may_be_sent,
            a.address, a.hash AS address_hash, u.first_name, u.timezone, u.marketing_opt_out,
+           EXISTS (SELECT FROM notifications.broadcasts b
+                    WHERE b.id = q.broadcast_id AND b.status = 'STOPPED') AS is_stopped,
            u.is_active AND u.deleted_at IS NULL AS is_open,
            u.email_verified_at IS NOT NULL AND lower(a.address) = lower(u.email) AS is_verified,
            ARRAY(SELECT p.category FROM notifications.notification_preferences p
-                  WHERE p.user_id = c.user_id AND NOT p.email) AS switched_off,
+                  WHERE p.user_id = q.user_id AND NOT p.email) AS switched_off,
            ARRAY(SELECT coalesce(s.category, s.reason) FROM notifications.email_suppressions s
                   WHERE s.address_hash = a.hash AND s.lifted_at IS NULL) AS suppressed,
            ARRAY(SELECT l.sent_at FROM notifications.email_logs l
-                  WHERE l.user_id = c.user_id AND l.sent_at > :week_ago AND l.status = 'SENT'
+                  WHERE l.user_id = q.user_id AND l.sent_at > :week_ago AND l.status = 'SENT'
                     AND l.template = ANY(CAST(:marketing AS text[]))) AS marketing_sent,
            {seen} AS seen
-      FROM claimed c
-      JOIN auth.users u ON u.id = c.user_id
+      FROM claimed q
+      JOIN auth.users u ON u.id = q.user_id
      CROSS JOIN LATERAL (
-           SELECT coalesce(c.to_address, u.email) AS address,
-                  sha256(convert_to(lower(coalesce(c.to_address, u.email)), 'UTF8')) AS hash) a
-     ORDER BY c.is_urgent DESC, c.scheduled_for, c.id
+           SELECT coalesce(q.to_address, u.email) AS address,
+                  sha256(convert_to(lower(coalesce(q.to_address, u.email)), 'UTF8')) AS hash) a
+     ORDER BY q.is_urgent DESC, q.scheduled_for, q.id
 """
 _CLAIM_DUE: Final = text(_CLAIM.format(due=_DUE, seen=SEEN))
 _CLAIM_NAMED: Final = text(_CLAIM.format(due=_NAMED, seen=SEEN))
 
 
 def claim(
-    lease_id: UUID, *, size: int, now: datetime, ids: Sequence[UUID] | None = None
+    lease_id: UUID,
+    *,
+    size: int,
+    now: datetime,
+    ids: Sequence[UUID] | None = None,
+    others: int | None = None,
 ) -> list[Claimed]:
-    """Lease up to `size` mails that are due and free, urgent ones first; of `ids` only if given."""
+    """Lease up to `size` mails that are due and free, urgent ones first; of `ids` only if given.
+
+    `others`: so many at most that are not urgent, where no `ids` are given.
+    """
     given: dict[str, Any] = {
         "lease": lease_id,
         "until": now + LEASE,
@@ -128,7 +146,9 @@ def claim(
         "size": size,
         "marketing": _MARKETING,
     }
-    if ids is not None:
+    if ids is None:
+        given["others"] = size if others is None else others
+    else:
         given["ids"] = [str(each) for each in ids]
     rows = execute(_CLAIM_DUE if ids is None else _CLAIM_NAMED, given)
     return [_claimed(row) for row in rows]
@@ -150,6 +170,7 @@ def _claimed(row: Mapping[str, Any]) -> Claimed:
         address=row["address"],
         address_hash=row["address_hash"],
         first_name=None if is_to_another else row["first_name"],
+        is_stopped=row["is_stopped"],
         recipient=Recipient(
             is_open=row["is_open"],
             is_verified=row["is_verified"],

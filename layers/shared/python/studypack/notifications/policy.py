@@ -15,6 +15,8 @@ from studypack.notifications.models import Category, SuppressionReason, Verdict
 ALWAYS_ON: Final = frozenset({Category.ACCOUNT, Category.BILLING})
 """Categories that nobody can switch off: what is owed to a customer and to an account's owner."""
 WEEK: Final = timedelta(days=7)
+BROADCAST_STOPPED: Final = "broadcast_stopped"
+"""Why mails of a broadcast are cancelled that an admin stopped; going on with it revives them."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -18,10 +18,11 @@ from studypack.emails.render import Rendered, context, render
 from studypack.notifications import mime, unsubscribe_tokens
 from studypack.notifications.catalogue import CATALOGUE, missing_facts
 from studypack.notifications.claiming import Claimed
-from studypack.notifications.models import Verdict
-from studypack.notifications.policy import Limits, rule
+from studypack.notifications.models import EmailTemplate, Verdict
+from studypack.notifications.policy import BROADCAST_STOPPED, Limits, rule
 
 GAVE_UP: Final = "gave_up"
+LINK_EXPIRED: Final = "link_expired"
 
 
 class End(StrEnum):
@@ -70,6 +71,16 @@ class Desk:
             per_week=self.business.marketing_mails_per_week,
         )
 
+    def link_lives(self, template: EmailTemplate) -> timedelta | None:
+        """How long the link of such a mail can be followed; None: it has none that ends."""
+        match template:
+            case EmailTemplate.RESET_PASSWORD:
+                return timedelta(minutes=self.business.password_reset_minutes)
+            case EmailTemplate.VERIFY_EMAIL | EmailTemplate.CONFIRM_EMAIL_CHANGE:
+                return timedelta(hours=self.business.verification_hours)
+            case _:
+                return None
+
 
 def open_desk() -> Desk:
     """Read the settings.
@@ -106,6 +117,12 @@ def _with(claimed: Claimed, going: int, now: datetime) -> Claimed:
 
 
 def _prepare(claimed: Claimed, desk: Desk, now: datetime) -> Ready | Settled:
+    if claimed.is_stopped:
+        return Settled(claimed, End.CANCELLED, BROADCAST_STOPPED)
+    lives = desk.link_lives(claimed.template)
+    if lives is not None and claimed.created_at + lives <= now:
+        # After an outage: whoever still wants a link has asked for another one.
+        return Settled(claimed, End.CANCELLED, LINK_EXPIRED)
     ruling = rule(CATALOGUE[claimed.template], claimed.recipient, desk.limits, now=now)
     if ruling.verdict is Verdict.CANCEL:
         return Settled(claimed, End.CANCELLED, ruling.reason)

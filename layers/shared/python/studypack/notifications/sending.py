@@ -34,6 +34,9 @@ from studypack.notifications.rate import Bucket
 from studypack.notifications.recording import Outcome, settle, step
 
 BATCH: Final = 50
+RESERVED_SHARE: Final = 0.1
+"""Of a day's quota, for urgent mails alone: a broadcast must not use up what links to sign in need.
+"""
 UNKNOWN_QUOTA: Final = Quota(per_second=10, left_today=float("inf"))
 FIRST_PAUSE: Final = timedelta(seconds=30)
 LONGEST_PAUSE: Final = timedelta(hours=4)
@@ -67,7 +70,9 @@ class Figures:
     is_complete: bool = False
     """Nothing more was due."""
     stopped: str | None = None
-    """Why the run ended early: `throttled`, `quota_used_up`, or an operator's fault."""
+    """Why the run ended early: `throttled`, `quota_reserved` (only urgent mails go until the day's
+    quota is there again), or an operator's fault; `quota_used_up` is one.
+    """
     is_operators_fault: bool = False
     unsent: set[UUID] = field(default_factory=set)
     """Claimed, and to be sent by a later run."""
@@ -116,10 +121,12 @@ def send_due(
     run = _Sending(provider, desk, figures, clock, has_time, sleep, jitter, quota, share)
     while figures.stopped is None and has_time():
         if run.left_today < 1:
-            _stop(figures, "quota_used_up", is_operators_fault=False)
-            figures.throttled += 1
+            _stop(figures, "quota_used_up", is_operators_fault=True)
             break
-        if not run.batch(min(batch, int(min(run.left_today, batch))), ids):
+        if not run.batch(int(min(run.left_today, batch)), ids):
+            if ids is None and run.others(1) < 1 and oldest_due(clock()):
+                _stop(figures, "quota_reserved", is_operators_fault=False)
+                break
             figures.is_complete = True
             break
     return figures
@@ -148,12 +155,17 @@ class _Sending:
         self.sleep = sleep
         self.jitter = jitter
         self.left_today = quota.left_today
+        self.reserved = quota.per_day * RESERVED_SHARE
         self.bucket = Bucket(quota.per_second * share, at=time.monotonic())
+
+    def others(self, size: int) -> int:
+        """How many of `size` mails may be such as are not urgent."""
+        return int(min(max(0.0, self.left_today - self.reserved), size))
 
     def batch(self, size: int, ids: Sequence[UUID] | None) -> int:
         """Claim some mails and bring each to its next state; how many there were."""
         lease_id, now = uuid7(), self.clock()
-        claimed = claim(lease_id, size=size, now=now, ids=ids)
+        claimed = claim(lease_id, size=size, now=now, ids=ids, others=self.others(size))
         if not claimed:
             return 0
         self.figures.batches += 1

@@ -47,6 +47,8 @@ class Quota:
     per_second: float
     left_today: float
     """Mails; infinite where there is no limit."""
+    per_day: float = 0.0
+    """Mails of which those are left; 0 where there is no limit."""
 
 
 class Provider(Protocol):

@@ -154,8 +154,10 @@ def _quota(account: Mapping[str, Any]) -> Quota | None:
     per_second, per_day = given.get("MaxSendRate"), given.get("Max24HourSend")
     if not per_second or per_day is None:
         return None
-    left = math.inf if per_day < 0 else max(0.0, per_day - given.get("SentLast24Hours", 0.0))
-    return Quota(float(per_second), left)
+    if per_day < 0:
+        return Quota(float(per_second), math.inf)
+    left = max(0.0, per_day - given.get("SentLast24Hours", 0.0))
+    return Quota(float(per_second), left, float(per_day))
 
 
 @lru_cache(maxsize=1)
