@@ -14,6 +14,9 @@ A trigger is a SELECT of occasions that have come up by `:now`, with the columns
 To what the trigger itself finds comes what holds for every mail (lifecycle/refusals.py). Quiet
 hours and the weekly limit are not asked here: the sender does, when the mail's turn comes.
 
+What rings the bell beside its mail (notifications/bell.py) rings it here too, also where the mail
+itself is withheld because none reaches its reader: then the bell is all that does.
+
 Safe twice and side by side: who inserts the decision inserts the mail, and of two who try, the
 second waits on the unique key and then inserts neither. Both insert in one order, so that they
 cannot wait for each other in a circle.
@@ -21,18 +24,24 @@ cannot wait for each other in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from studypack.lifecycle.moment import Moment, common_values, run
 from studypack.lifecycle.refusals import KINDS, REFUSAL
+from studypack.notifications.bell import RINGING, notice_of
+from studypack.notifications.inbox import notify
+from studypack.notifications.models import EmailTemplate
 
 BATCH = 2000
+_RINGS_WITHOUT_A_MAIL = ("bounced", "category_off")
 
 
 Values = Mapping[str, Any]
@@ -73,9 +82,29 @@ class Trigger:
         further = self.values(moment)
         if further is None:
             return Decided(0, 0)
-        values = {**common_values(moment), "rule": self.rule, "size": size, **further}
+        values = {
+            **common_values(moment),
+            "rule": self.rule,
+            "size": size,
+            "ringing": json.dumps(sorted(RINGING)),
+            **further,
+        }
         row = run(session, self.statement, values).one()
+        _ring(session, row.ringing or ())
         return Decided(row.decisions, row.mails)
+
+
+def _ring(session: Session, decided: Iterable[Mapping[str, Any]]) -> None:
+    notices = [
+        notice_of(
+            EmailTemplate(each["template"]),
+            UUID(each["user_id"]),
+            occasion=each["occasion"],
+            facts=each["data"],
+        )
+        for each in decided
+    ]
+    notify(session, [each for each in notices if each is not None])
 
 
 _SETTLED = {
@@ -109,7 +138,7 @@ _DECIDE = f"""
                jsonb_strip_nulls(evidence || jsonb_build_object('due_at', due_at)), :now
           FROM due ORDER BY user_id, template, occasion
             ON CONFLICT DO NOTHING
-        RETURNING user_id, template, occasion, verdict),
+        RETURNING user_id, template, occasion, verdict, reason),
     queued AS (
         INSERT INTO notifications.email_queue
                (id, user_id, template, data, dedupe_key, is_urgent, scheduled_for, created_at)
@@ -120,5 +149,11 @@ _DECIDE = f"""
          ORDER BY due.user_id, due.template, due.occasion
             ON CONFLICT (dedupe_key) DO NOTHING
         RETURNING 1)
-    SELECT (SELECT count(*) FROM decided) AS decisions, (SELECT count(*) FROM queued) AS mails
+    SELECT (SELECT count(*) FROM decided) AS decisions, (SELECT count(*) FROM queued) AS mails,
+           (SELECT jsonb_agg(jsonb_build_object('user_id', due.user_id, 'template', due.template,
+                                                'occasion', due.occasion, 'data', due.data))
+              FROM due JOIN decided USING (user_id, template, occasion)
+             WHERE due.template IN (SELECT jsonb_array_elements_text(CAST(:ringing AS jsonb)))
+               AND (decided.verdict = 'SEND' OR decided.reason IN {_RINGS_WITHOUT_A_MAIL})
+           ) AS ringing
     """  # noqa: S608 (our own text)

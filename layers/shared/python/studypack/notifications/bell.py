@@ -125,3 +125,5 @@ _MADE_OF: Final[dict[EmailTemplate, Callable[[Facts], _Made]]] = {
     EmailTemplate.CERTIFICATE: _certificate,
     EmailTemplate.FRIEND_REQUEST: _friend_request,
 }
+RINGING: Final = frozenset(_MADE_OF)
+"""Mails beside which the bell rings."""
