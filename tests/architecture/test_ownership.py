@@ -136,6 +136,8 @@ WHO_MAY_CALL = {
     "GET /api/admin/emails": ADMIN,
     "GET /api/admin/emails/explain": ADMIN,
     "POST /api/admin/emails/{email_id}/retry": ADMIN,
+    "GET /api/admin/emails/suppressions": ADMIN,
+    "DELETE /api/admin/emails/suppressions/{suppression_id}": ADMIN,
     "GET /api/admin/broadcasts": ADMIN,
     "POST /api/admin/broadcasts": ADMIN,
     "GET /api/admin/broadcasts/{broadcast_id}": ADMIN,
@@ -171,6 +173,7 @@ class Other:
     money: ledger.Ledger
     mails: list[str]
     broadcasts: list[str]
+    suppressions: list[str]
     """Nobody's in particular."""
 
     def ids_in(self, table: str) -> list[str]:
@@ -222,6 +225,7 @@ OTHERS_IDS: dict[tuple[str, str], Callable[[Other], list[str]]] = {
         each["id"] for each in other.person.get("/api/notifications").json()["items"]
     ],
     ("/api/admin/emails/", "email_id"): lambda other: other.mails,
+    ("/api/admin/emails/suppressions/", "suppression_id"): lambda other: other.suppressions,
     ("/api/admin/broadcasts/", "broadcast_id"): lambda other: other.broadcasts,
 }
 """Path prefix and parameter -> the rows of another that it can name."""
@@ -367,7 +371,8 @@ def other(sign_up: Callable[..., Person], standin: LocalStripe) -> Other:
     assert sign_up(role="ADMIN").post("/api/admin/promotion-codes", json=code).status_code == 201
     tell(person.id, "a", "b")
     mails, broadcasts = _failed_mails_of(person), [_draft_broadcast()]
-    return Other(person, login_sessions, running, submitted, money, mails, broadcasts)
+    suppressions = [_bounce_of(person)]
+    return Other(person, login_sessions, running, submitted, money, mails, broadcasts, suppressions)
 
 
 def _failed_mails_of(person: Person) -> list[str]:
@@ -381,6 +386,18 @@ def _failed_mails_of(person: Person) -> list[str]:
             {"id": person.id},
         )
         return [str(row.id) for row in failed]
+
+
+def _bounce_of(person: Person) -> str:
+    with transaction() as session:
+        bounced = session.execute(
+            text(
+                "INSERT INTO notifications.email_suppressions (id, address_hash, reason, user_id)"
+                " VALUES (gen_random_uuid(), sha256('x'), 'HARD_BOUNCE', :id) RETURNING id"
+            ),
+            {"id": person.id},
+        )
+        return str(bounced.scalar_one())
 
 
 def _draft_broadcast() -> str:

@@ -15,11 +15,12 @@ from api.admin.email_schemas import (
     ExplanationOut,
     PreviewOut,
     StepOut,
+    SuppressionOut,
 )
 from studypack.access.guards import AdminUser
 from studypack.core.http import DbSession, Page, Paging, page_of
-from studypack.lifecycle import broadcasts, explaining, queue
-from studypack.notifications.models import EmailStatus, EmailTemplate
+from studypack.lifecycle import broadcasts, explaining, queue, suppressed
+from studypack.notifications.models import EmailStatus, EmailTemplate, SuppressionReason
 
 router = APIRouter()
 
@@ -53,6 +54,30 @@ def explain_emails(
 def retry_email(email_id: UUID, caller: AdminUser, session: DbSession) -> EmailOut:
     """Put a mail that failed back into the queue; not to an address that bounced. Admins only."""
     return EmailOut.model_validate(queue.retry(session, email_id, by=caller.id, now=caller.now))
+
+
+@router.get("/emails/suppressions")
+def list_suppressions(
+    _caller: AdminUser,
+    session: DbSession,
+    paging: Paging,
+    user_id: Annotated[
+        UUID | None, Query(description="Of this account or the address that it has now")
+    ] = None,
+    reason: SuppressionReason | None = None,
+    lifted: Annotated[bool, Query(description="Those that were lifted too")] = False,
+) -> Page[SuppressionOut]:
+    """Addresses that must not be written to, newest first. Admins only."""
+    found = suppressed.search(session, paging, user_id=user_id, reason=reason, with_lifted=lifted)
+    return page_of(found, paging, key=lambda each: each.id, out=SuppressionOut.model_validate)
+
+
+@router.delete("/emails/suppressions/{suppression_id}", status_code=204)
+def lift_suppression(suppression_id: UUID, caller: AdminUser, session: DbSession) -> None:
+    """Write to an address again that bounced or complained; who unsubscribed takes that back alone
+    (409 `readers_choice`). Admins only.
+    """
+    suppressed.lift(session, suppression_id, by=caller.id, now=caller.now)
 
 
 @router.get("/broadcasts")

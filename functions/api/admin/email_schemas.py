@@ -10,7 +10,13 @@ from pydantic import Field, StringConstraints
 from studypack.core.http import In, Out, ShortText, UtcTime
 from studypack.lifecycle.explaining import Kind
 from studypack.lifecycle.segments import Segment
-from studypack.notifications.models import BroadcastStatus, EmailStatus, EmailTemplate
+from studypack.notifications.models import (
+    BroadcastStatus,
+    Category,
+    EmailStatus,
+    EmailTemplate,
+    SuppressionReason,
+)
 
 OneLine = Annotated[
     str, StringConstraints(min_length=1, max_length=150, pattern=r"^[^\x00-\x1f\x7f]+$")
@@ -55,6 +61,20 @@ class ExplanationOut(Out):
     """All of them, oldest first."""
 
     items: list[StepOut]
+
+
+class SuppressionOut(Out):
+    """An address that gets nothing (HARD_BOUNCE), no marketing (COMPLAINT) or not a category
+    (UNSUBSCRIBE); the address itself is not kept.
+    """
+
+    id: UUID
+    reason: SuppressionReason
+    category: Category | None
+    user_id: UUID | None = Field(description="Whose address it was then; null: nobody's we knew")
+    provider_message_id: str | None = Field(description="SES's id of the mail that caused it")
+    created_at: UtcTime
+    lifted_at: UtcTime | None
 
 
 class BroadcastIn(In):

@@ -94,6 +94,10 @@ ELSEWHERE = {
     "GET /api/admin/emails": "tests/api/admin/test_emails.py",
     "GET /api/admin/emails/explain": "tests/api/admin/test_emails.py",
     "POST /api/admin/emails/{email_id}/retry": "tests/api/admin/test_emails.py",
+    "GET /api/admin/emails/suppressions": "tests/api/admin/test_suppressions.py",
+    "DELETE /api/admin/emails/suppressions/{suppression_id}": (
+        "tests/api/admin/test_suppressions.py"
+    ),
     "GET /api/admin/broadcasts": "tests/api/admin/test_emails.py",
     "POST /api/admin/broadcasts": "tests/api/admin/test_emails.py",
     "GET /api/admin/broadcasts/{broadcast_id}": "tests/api/admin/test_emails.py",
