@@ -2,6 +2,7 @@
 
 from studypack.accounts.retention import purge_expired_credentials
 from studypack.billing.inbox import purge_old_contents
+from studypack.core.audit import purge_old_acts
 from studypack.core.idempotency import purge_old_answers
 from studypack.core.jobs import Run, job
 from studypack.notifications.retention import blank_expired_links, purge_told
@@ -10,10 +11,11 @@ from studypack.notifications.retention import blank_expired_links, purge_told
 @job("purge_expired")
 def handler(run: Run) -> None:
     """Delete expired sessions, links, throttles, stored answers of repeated requests, and what was
-    told or sent long ago; blank old events of Stripe's.
+    told, sent or noted in the audit log long ago; blank old events of Stripe's.
     """
     purge_expired_credentials(run)
     purge_old_answers(run)
     blank_expired_links(run)
     purge_told(run)
     purge_old_contents(run)
+    purge_old_acts(run)

@@ -104,3 +104,16 @@ def test_links_of_mails_that_were_never_sent_are_blanked_after_two_weeks(learner
     bank.execute("UPDATE notifications.email_queue SET scheduled_for = now() - interval '15 d'")
     assert run()["blanked_links"] == 1
     assert link() is None
+
+
+def test_the_audit_log_is_kept_for_as_long_as_the_setting_says(learner: Any) -> None:
+    for days in (399, 401):
+        bank.execute(
+            "INSERT INTO auth.audit_log (id, action)"
+            " VALUES (public.uuid7(now() - make_interval(days => :days)), :action)",
+            days=days,
+            action=f"account.tested_{days}",
+        )
+    assert run()["audit_log"] == 1
+    acts = bank.rows("SELECT action FROM auth.audit_log WHERE action LIKE 'account.tested%'")
+    assert [act.action for act in acts] == ["account.tested_399"]

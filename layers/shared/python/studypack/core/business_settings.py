@@ -95,6 +95,8 @@ class BusinessSettings(BaseModel):
     """How long what was told in the product is kept."""
     email_log_days: int = Field(400, ge=30, le=3650)
     email_decision_days: int = Field(400, ge=30, le=3650)
+    audit_log_days: int = Field(400, ge=90, le=3650)
+    """How long it is kept who did what to whom."""
     seller_name: str = Field("StudyPack", min_length=1, max_length=200)
     """Who sells, as invoices say it; likewise the next three."""
     seller_address: tuple[str, ...] = ()
