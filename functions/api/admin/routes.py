@@ -62,7 +62,7 @@ def revoke_sessions(user_id: UUID, caller: SupportUser, session: DbSession) -> N
 def grant_accommodation(
     user_id: UUID, body: AccommodationIn, caller: SupportUser, session: DbSession
 ) -> AccountOut:
-    """Give a learner more exam time, from the next session on."""
+    """Give a learner more exam time, from the next session on. Nobody's own."""
     account = users.grant_accommodation(
         session,
         user_id,

@@ -202,3 +202,10 @@ def test_the_last_two_admins_cannot_demote_each_other(sign_up: Any) -> None:
     )
     assert sorted(answers) == [200, 409]
     assert value("SELECT count(*) FROM auth.users WHERE role = 'ADMIN'") == 1
+
+
+def test_nobody_grants_exam_time_to_themselves(support: Person, admin: Person) -> None:
+    for caller in (support, admin):
+        answer = _grant(caller, caller.id)
+        assert (answer.status_code, answer.json()["code"]) == (403, "own_account")
+    assert value("SELECT count(*) FROM auth.accommodations WHERE reason = 'certificate'") == 0

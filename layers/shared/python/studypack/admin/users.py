@@ -76,8 +76,10 @@ def grant_accommodation(
     """Give a learner more exam time from the next session on (factor 1 takes it away); the old
     grant is kept as history.
 
-    Raises NotFound (`user_not_found`).
+    Raises NotFound (`user_not_found`), Forbidden (`own_account`).
     """
+    if user_id == granted_by:
+        raise Forbidden("Somebody else has to give you exam time.", code="own_account")
     user = session.scalars(
         select(User).where(User.id == user_id, User.deleted_at.is_(None)).with_for_update()
     ).one_or_none()
