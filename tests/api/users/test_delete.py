@@ -14,6 +14,7 @@ from tests.support.accounts import (
     values,
 )
 from tests.support.mail import queued, token
+from tests.support.mail_queue import NOW, change_mail, mails, row
 from tests.support.people import PASSWORD, Person
 
 
@@ -82,3 +83,14 @@ def test_a_reader_who_leaves_takes_nobody_along(learner: Person, other_learner: 
     assert is_signed_in(other_learner)
     assert {mail["status"] for mail in queued(other_learner.email)} == {"PENDING"}
     assert value("SELECT count(*) FROM auth.users WHERE deleted_at IS NOT NULL") == 1
+
+
+def test_a_mail_on_its_way_is_not_called_cancelled(learner: Person) -> None:
+    mail, other = mails(learner.id)
+    change_mail(mail["id"], sending_since=NOW)
+
+    assert _leave(learner).status_code == 204
+
+    assert row(mail["id"])["status"] == "PENDING"
+    ended = row(other["id"])
+    assert (ended["status"], ended["status_reason"]) == ("CANCELLED", "account_closed")

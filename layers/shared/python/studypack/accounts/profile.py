@@ -113,9 +113,13 @@ def delete_account(session: Session, user_id: UUID, password: str, *, now: datet
     )
     session.execute(
         update(QueuedEmail)
-        .where(QueuedEmail.user_id == user_id, QueuedEmail.status == EmailStatus.PENDING)
+        .where(
+            QueuedEmail.user_id == user_id,
+            QueuedEmail.status == EmailStatus.PENDING,
+            QueuedEmail.sending_since.is_(None),  # it may be on its way; no further try follows
+        )
         .values(
-            status=EmailStatus.CANCELLED, status_reason="account deleted", processed_at=now, data={}
+            status=EmailStatus.CANCELLED, status_reason="account_closed", processed_at=now, data={}
         )
     )
     links.revoke_links(session, user_id, *TokenPurpose)
