@@ -7,7 +7,17 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from api.admin import email_routes, products, promotion_codes, refunds, stripe_events
+from api.admin import (
+    courses,
+    email_routes,
+    lessons,
+    modules,
+    products,
+    promotion_codes,
+    refunds,
+    stripe_events,
+    topics,
+)
 from api.admin.schemas import AccommodationIn, AccountOut, AccountPatch, AuditEntryOut, RoleIn
 from studypack.access.guards import AdminUser, SupportUser
 from studypack.admin import audit_log, users
@@ -104,3 +114,7 @@ def read_audit_log(
 router.include_router(products.router)
 router.include_router(promotion_codes.router)
 router.include_router(refunds.router)
+router.include_router(courses.router)
+router.include_router(modules.router)
+router.include_router(lessons.router)
+router.include_router(topics.router)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, delete, select
+from sqlalchemy.orm import Session, aliased
 
 from studypack.core.errors import FieldError, Unprocessable
 from studypack.courses.authoring import editing
@@ -24,14 +24,23 @@ class Prerequisite:
 
 
 def of_course(session: Session, course_id: UUID) -> list[Prerequisite]:
-    """What a course asks for, by slug; one statement."""
-    query = (
-        select(Course.id, Course.slug, Course.title)
-        .join(CoursePrerequisite, CoursePrerequisite.required_course_id == Course.id)
-        .where(CoursePrerequisite.course_id == course_id, Course.deleted_at.is_(None))
-        .order_by(Course.slug)
-    )
-    return [Prerequisite(*row) for row in session.execute(query)]
+    """What a course asks for, by slug; one statement. Raises NotFound (`course_not_found`)."""
+    required = aliased(Course)
+    rows = session.execute(
+        select(Course.id, required.id, required.slug, required.title)
+        .outerjoin(CoursePrerequisite, CoursePrerequisite.course_id == Course.id)
+        .outerjoin(
+            required,
+            and_(
+                required.id == CoursePrerequisite.required_course_id, required.deleted_at.is_(None)
+            ),
+        )
+        .where(Course.id == course_id, Course.deleted_at.is_(None))
+        .order_by(required.slug)
+    ).all()
+    if not rows:
+        raise editing.not_found("course")
+    return [Prerequisite(row[1], row[2], row[3]) for row in rows if row[1] is not None]
 
 
 def asking_for(session: Session, course_id: UUID) -> list[str]:
