@@ -13,16 +13,12 @@ import yaml
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from local.content_files import (
-    CONTENT,
-    CourseContent,
-    ExamFile,
-    TopicFile,
-    read_courses,
-)
+from local.content_files import CONTENT, read_courses
 from local.environment import is_here
 from local.price_list import ProductFile, load_products, read_products
 from studypack.accounts.passwords import hash_password
+from studypack.admin.course_files.content import CourseContent
+from studypack.admin.course_files.types import ExamFile, TopicFile
 from studypack.billing.features import Feature
 from studypack.core.business_settings import set_business_setting
 from studypack.core.config import get_settings

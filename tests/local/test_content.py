@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ from local import seed
 from local.content_files import (
     CONTENT,
     COURSES,
-    CourseContent,
     course_folders,
     read_course,
-    topic_slugs,
 )
+from studypack.admin.course_files.content import CourseContent
+from studypack.admin.course_files.types import topic_slugs
 from studypack.core.config import get_settings
 from studypack.core.errors import Unprocessable
 from studypack.exams.blueprint import allocate
@@ -157,6 +158,7 @@ def folder(tmp_path: Path) -> Folder:
 
 BASICS = "questions/python-basics.yaml"
 FUNCTIONS = "questions/functions.yaml"
+QUIZ = "modules/functions/functions-quiz.quiz.yaml"
 
 
 def test_a_copy_without_mistakes_reads_like_the_original(folder: Folder) -> None:
@@ -183,11 +185,11 @@ def test_every_mistake_is_reported_at_once_by_file_and_item(folder: Folder) -> N
     folder.change(FUNCTIONS, break_functions)
     folder.change("exams.yaml", break_exams)
     assert folder.mistakes() == {
-        f"python-basics.yaml: {basics[0]}.difficulty": "less_than_equal",
-        f"python-basics.yaml: {basics[1]}.stem": "missing",
-        f"python-basics.yaml: {basics[1]}.stemm": "extra_forbidden",
-        f"functions.yaml: {functions[0]}.topic": "unknown_topic",
-        f"functions.yaml: {functions[1]}.rationale": "unsound",
+        f"questions/python-basics.yaml: {basics[0]}.difficulty": "less_than_equal",
+        f"questions/python-basics.yaml: {basics[1]}.stem": "missing",
+        f"questions/python-basics.yaml: {basics[1]}.stemm": "extra_forbidden",
+        f"questions/functions.yaml: {functions[0]}.topic": "unknown_topic",
+        f"questions/functions.yaml: {functions[1]}.rationale": "unsound",
         "exams.yaml: python-checkpoint.topics": "unknown_topic",
         "exams.yaml: python-drill.duration_minutes": "greater_than_equal",
     }
@@ -196,11 +198,11 @@ def test_every_mistake_is_reported_at_once_by_file_and_item(folder: Folder) -> N
 def test_an_id_used_twice_is_reported_across_files(folder: Folder) -> None:
     first = read_course(folder.path).questions[-1].id
     folder.change(FUNCTIONS, lambda questions: questions[0].update(id=first))
-    assert folder.mistakes() == {f"python-basics.yaml: {first}": "duplicate"}
+    assert folder.mistakes() == {f"questions/python-basics.yaml: {first}": "duplicate"}
 
 
 def test_a_topic_used_twice_is_reported(folder: Folder) -> None:
-    folder.change("course.yaml", lambda data: data["topics"].append(data["topics"][0]))
+    folder.change("course.yaml", lambda data: data["topics"].append(dict(data["topics"][0])))
     assert folder.mistakes() == {"course.yaml: python-basics": "duplicate"}
 
 
@@ -228,12 +230,12 @@ def test_a_raw_exam_with_a_scale_and_a_scaled_one_without_are_reported(folder: F
 @pytest.mark.parametrize(
     ("file", "text", "field", "code"),
     [
-        (BASICS, "- id: [", "python-basics.yaml", "unreadable"),
-        (BASICS, "id: one", "python-basics.yaml", "not_a_list"),
-        (BASICS, "- just text", "python-basics.yaml: [0]", "model_type"),
-        (BASICS, "- \n- \n", "python-basics.yaml: [1]", "empty"),
-        (BASICS, "-\n- {}", "python-basics.yaml: [1].stem", "missing"),
-        ("course.yaml", "", "course.yaml: ?", "model_type"),
+        (BASICS, "- id: [", "questions/python-basics.yaml", "unreadable"),
+        (BASICS, "id: one", "questions/python-basics.yaml", "not_a_list"),
+        (BASICS, "- just text", "questions/python-basics.yaml: [0]", "model_type"),
+        (BASICS, "- \n- \n", "questions/python-basics.yaml: [1]", "empty"),
+        (BASICS, "-\n- {}", "questions/python-basics.yaml: [1].stem", "missing"),
+        ("course.yaml", "", "course.yaml", "model_type"),
         ("exams.yaml", "a: b", "exams.yaml", "not_a_list"),
         ("course.yaml", "slug: [", "course.yaml", "unreadable"),
     ],
@@ -249,7 +251,7 @@ def test_a_course_without_its_file_is_no_course(folder: Folder) -> None:
     assert course_folders(folder.path.parent) == [folder.path]
     (folder.path / "course.yaml").unlink()
     assert course_folders(folder.path.parent) == []
-    assert folder.mistakes() == {"course.yaml": "unreadable"}
+    assert folder.mistakes() == {"course.yaml": "missing"}
 
 
 def write_exam(folder: Folder, **values: Any) -> None:
@@ -368,7 +370,7 @@ def test_what_the_bank_cannot_hold_is_reported_like_any_mistake(folder: Folder) 
 
 
 def test_an_exam_that_is_there_twice_is_reported(folder: Folder) -> None:
-    folder.change("exams.yaml", lambda exams: exams.append(exams[0]))
+    folder.change("exams.yaml", lambda exams: exams.append(deepcopy(exams[0])))
     assert folder.mistakes() == {"exams.yaml: python-checkpoint": "duplicate"}
 
 
@@ -478,12 +480,19 @@ def test_a_new_course_takes_neither_questions_nor_exams_of_another(
     if emptied:
         for path in (library.path / "questions").iterdir():
             library.change(f"questions/{path.name}", rename_all)
+        for path in library.path.rglob("*.quiz.yaml"):
+            name = path.relative_to(library.path).as_posix()
+            library.change(name, lambda quiz: quiz.update(questions=renamed(quiz["questions"])))
     before = everything()
     with pytest.raises(Unprocessable) as refusal:
         seeded(library)
     assert {error.code for error in refusal.value.errors} == {"another_course"}
     assert ("exams.yaml: python-checkpoint" in {e.field for e in refusal.value.errors}) is emptied
     assert everything() == before
+
+
+def renamed(ids: list[str]) -> list[str]:
+    return [f"new-{each}" for each in ids]
 
 
 def rename_all(questions: list[dict[str, Any]]) -> None:
@@ -498,6 +507,7 @@ def test_what_an_author_removes_is_retired_and_comes_back_with_the_files(library
     exams = library.path / "exams.yaml"
     texts = questions.read_text(encoding="utf-8"), exams.read_text(encoding="utf-8")
     library.change(FUNCTIONS, lambda all_of_them: all_of_them.pop(0))
+    library.change(QUIZ, lambda quiz: quiz["questions"].pop(0))
     library.change("exams.yaml", lambda all_of_them: all_of_them.pop())
     assert seeded(library) == (
         "a-course: 0 questions created, 0 changed, 42 unchanged, 1 retired, 1 exams removed"

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from studypack.admin.course_files.base import SMALLINT, FileModel, Optional, Slug, Small, Title
 from studypack.exams.blueprint import MAX_ITEMS
 from studypack.identity.models import Level
 from studypack.questions.answers import (
@@ -21,20 +22,7 @@ from studypack.questions.answers import (
 from studypack.questions.service import option_id
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
-
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
-
-
-SMALLINT = 32_767
-"""What the schema's columns hold."""
-
-Small = Annotated[int, Field(ge=-SMALLINT, le=SMALLINT)]
-
-
-class TopicFile(_File):
+class TopicFile(FileModel):
     """A topic with its parts."""
 
     slug: Slug
@@ -44,24 +32,29 @@ class TopicFile(_File):
     topics: tuple[TopicFile, ...] = ()
 
 
-class CourseFile(_File):
+def _in_order(slugs: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(slugs))
+
+
+class CourseFile(FileModel):
     """course.yaml"""
 
     slug: Slug
-    title: str
-    description: str | None = None
+    title: Title
+    description: Optional = None
     difficulty: Level = Level.BEGINNER
-    disclaimer: str | None = None
-    icon: str | None = None
-    syllabus: str | None = None
-    position: int = 0
+    disclaimer: Optional = None
+    icon: Optional = None
+    syllabus: Optional = None
+    position: Small = 0
     published: bool | None = None
-    prerequisites: tuple[Slug, ...] = ()
+    """None: if there is something to publish."""
+    prerequisites: Annotated[tuple[Slug, ...], AfterValidator(_in_order)] = ()
     topics: tuple[TopicFile, ...]
     modules: tuple[Slug, ...] = ()
 
 
-class ChoiceFile(_File):
+class ChoiceFile(FileModel):
     """A choice of SINGLE_BEST or MULTI_SELECT."""
 
     text: str
@@ -69,7 +62,7 @@ class ChoiceFile(_File):
     feedback: str | None = None
 
 
-class DecisionFile(_File):
+class DecisionFile(FileModel):
     """A decision of a CLINICAL_SIM."""
 
     text: str
@@ -77,7 +70,7 @@ class DecisionFile(_File):
     feedback: str | None = None
 
 
-class SectionFile(_File):
+class SectionFile(FileModel):
     """A step of a CLINICAL_SIM."""
 
     title: str
@@ -85,7 +78,7 @@ class SectionFile(_File):
     decisions: tuple[DecisionFile, ...]
 
 
-class ImageFile(_File):
+class ImageFile(FileModel):
     """An image in the course's media folder."""
 
     file: Annotated[str, Field(pattern=r"^[a-z0-9._-]+$")]
@@ -94,7 +87,7 @@ class ImageFile(_File):
     height: int
 
 
-class QuestionFile(_File):
+class QuestionFile(FileModel):
     """One item of questions/*.yaml; which fields it has depends on its type."""
 
     id: Slug
@@ -154,14 +147,14 @@ class QuestionFile(_File):
                 place += 1
 
 
-class WeightFile(_File):
+class WeightFile(FileModel):
     """A topic's weight in a blueprint."""
 
     topic: Slug
     weight: Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 
 
-class ScaleFile(_File):
+class ScaleFile(FileModel):
     """A reporting scale."""
 
     minimum: Small
@@ -170,7 +163,7 @@ class ScaleFile(_File):
     pass_theta: Annotated[float, Field(gt=-100, lt=100, allow_inf_nan=False)] = 0.0
 
 
-class ExamFile(_File):
+class ExamFile(FileModel):
     """One item of exams.yaml."""
 
     slug: Slug
@@ -188,14 +181,6 @@ class ExamFile(_File):
     max_attempts: Annotated[int, Field(ge=1, le=SMALLINT)] | None = None
     pass_percent: Annotated[Decimal, Field(ge=0, le=100)] | None = None
     scaled: ScaleFile | None = None
-
-
-class CourseContent(_File):
-    """All of a course folder."""
-
-    course: CourseFile
-    questions: tuple[QuestionFile, ...]
-    exams: tuple[ExamFile, ...]
 
 
 def topic_slugs(topics: tuple[TopicFile, ...]) -> Iterator[str]:
