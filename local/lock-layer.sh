@@ -1,6 +1,6 @@
 #!/bin/sh
-# Pin what the layer installs, and what the billing function prints with, to requirements.lock, for
-# the platform that they run on.
+# Pin what the layer installs, and what the functions that print need beside it, to
+# requirements.lock, for the platform that they run on.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -16,3 +16,4 @@ pins() {
 
 pins layers/shared/python/requirements.txt pyproject.toml --group api
 pins functions/api/billing/requirements.txt --group pyproject.toml:pdf
+pins functions/api/courses/requirements.txt --group pyproject.toml:pdf

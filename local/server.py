@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi_offline import FastAPIOffline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.middleware.cors import CORSMiddleware
@@ -200,6 +201,11 @@ def _pages(pages: Environment, overview: Callable[[], Overview]) -> APIRouter:
     @router.get("/verify-receipt")
     def verify_receipt() -> HTMLResponse:
         return HTMLResponse(pages.get_template("verify-receipt.html").render())
+
+    @router.get("/certificates/{code}")
+    def certificate(code: str) -> RedirectResponse:
+        # Where the mail leads; the API itself has the page for people.
+        return RedirectResponse(f"/api/certificates/{quote(code, safe='')}")
 
     def web_client(request: Request) -> HTMLResponse:
         page = pages.get_template("web-client.html")

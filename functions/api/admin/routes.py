@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from api.admin import (
+    certificates,
     courses,
     email_routes,
     lessons,
@@ -118,3 +119,4 @@ router.include_router(courses.router)
 router.include_router(modules.router)
 router.include_router(lessons.router)
 router.include_router(topics.router)
+router.include_router(certificates.router)

@@ -119,12 +119,14 @@ def _words(pdf: FPDF, face: Face) -> None:
     pdf.set_draw_color(*_GOLD)
     pdf.set_line_width(0.5)
     pdf.line(_CENTER - half, 94, _CENTER + half, 94)
+    below = 0.0
     if not is_whole:
+        below = 4.0
         note = "The name is written in full on the page that verifies this certificate."
         _centered(pdf, 95.5, note, size=9, ink=_SOFT)
-    _centered(pdf, 101, "has completed every module of the course", size=14, ink=_SOFT)
+    _centered(pdf, 101 + below, "has completed every module of the course", size=14, ink=_SOFT)
     lines, size = _title(pdf, face.course)
-    top = 112.0
+    top = 112.0 + below
     for line in lines:
         _centered(pdf, top, line, size=size, bold=True)
         top += size * 0.45

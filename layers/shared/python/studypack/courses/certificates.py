@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,11 +13,13 @@ from sqlalchemy.orm import Session
 from studypack.accounts import throttles
 from studypack.core import audit
 from studypack.core.business_settings import get_business_settings
+from studypack.core.config import get_settings
 from studypack.core.errors import Conflict, NotFound
 from studypack.core.ids import uuid7
 from studypack.core.paging import PageParams
 from studypack.courses.certificate_codes import new_code, read_code
 from studypack.courses.models import Certificate
+from studypack.emails.pages import page_url
 from studypack.notifications.models import EmailTemplate
 from studypack.notifications.service import enqueue_email
 
@@ -94,6 +96,32 @@ def verify(session: Session, code: str, *, address: str) -> Certificate:
     hits = get_business_settings(session).links_per_address
     throttles.take(session, throttles.Limit("certificate", address, hits, throttles.HOUR))
     return find(session, code)
+
+
+def address_of(code: str) -> str:
+    """The page that verifies a certificate."""
+    return page_url(get_settings().web_base_url, "certificate", code)
+
+
+def document(certificate: Certificate) -> bytes:
+    """A certificate as PDF.
+
+    Raises Conflict (`certificate_revoked`).
+    """
+    # Only the functions that print carry fpdf2.
+    from studypack.courses.certificate_pdf import Face, render
+
+    if certificate.revoked_at is not None:
+        raise Conflict("This certificate was revoked.", code="certificate_revoked")
+    return render(
+        Face(
+            recipient=certificate.recipient_name,
+            course=certificate.course_title,
+            issued_on=certificate.issued_at.astimezone(UTC).date(),
+            code=certificate.code,
+            address=address_of(certificate.code),
+        )
+    )
 
 
 def list_own(session: Session, user_id: UUID, page: PageParams) -> Sequence[Certificate]:

@@ -78,7 +78,7 @@ _SEARCH: Final = text(
         SELECT m.id, m.title, m.description, m.course_id,
                c.is_open AND coalesce(
                    m.release_after_days IS NULL
-                   OR c.enrolled_at + make_interval(days => m.release_after_days) <= :now, false)
+                   OR c.enrolled_at + m.release_after_days * interval '24 hours' <= :now, false)
                    AS is_open
           FROM learning.modules m JOIN open_courses c ON c.id = m.course_id
          WHERE {VISIBLE_MODULE}),
