@@ -31,6 +31,9 @@ def test_variables_of_others_are_ignored() -> None:
         ("DATABASE_CONNECT_SECONDS", "0"),
         ("MAX_BODY_BYTES", "-1"),
         ("COOKIE_SECURE", "perhaps"),
+        ("MAIL_FROM", "StudyPack"),
+        ("MAIL_FROM", "hello@"),
+        ("MAIL_REPLY_TO", "StudyPack <help>"),
     ],
 )
 def test_a_variable_that_does_not_fit_is_named(name: str, value: str) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from email.utils import parseaddr
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -134,6 +135,10 @@ class Settings(BaseModel):
             parts = urlsplit(origin)
             if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path:
                 yield "ALLOWED_ORIGINS: each is a scheme and a host, such as https://example.com"
+        for name, given in (("MAIL_FROM", self.mail_from), ("MAIL_REPLY_TO", self.mail_reply_to)):
+            local, at, domain = parseaddr(given or "nobody@example.com")[1].rpartition("@")
+            if not (local and at and domain):  # else every mail would fail, for good
+                yield f"{name}: an address, or a name with one: StudyPack <hello@example.com>"
         if self.stage in {"local", "test"}:
             return
         if not self.cookie_secure:
