@@ -9,6 +9,7 @@ from studypack.integrations.storage.files import (
     inspect,
     is_set_up,
     put,
+    read,
     upload_form,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "inspect",
     "is_set_up",
     "put",
+    "read",
     "upload_form",
 ]

@@ -111,6 +111,24 @@ def put(key: str, content: bytes, *, mime_type: str) -> None:
         raise _unavailable(error) from None
 
 
+def read(key: str) -> bytes | None:
+    """The whole of a file; None if there is none.
+
+    Raises Unavailable (`files_unavailable`, `files_not_set_up`).
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        content: bytes = _s3().get_object(Bucket=_bucket(), Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return None
+        raise _unavailable(error) from None
+    except (BotoCoreError, OSError) as error:
+        raise _unavailable(error) from None
+    return content
+
+
 def delete(key: str) -> None:
     """Remove a file; none there is as well.
 
