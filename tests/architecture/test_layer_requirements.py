@@ -17,9 +17,11 @@ from local import template as sam
 LAYER = sam.ROOT / "layers" / "shared" / "python"
 FUNCTIONS = sam.ROOT / "functions"
 MIGRATE = FUNCTIONS / "ops" / "migrate"
-BILLING = FUNCTIONS / "api" / "billing"
-PRINTS = LAYER / "studypack" / "billing" / "invoice_pdf.py"
-"""The one module of the layer that imports what only one function carries."""
+PRINTS = {
+    LAYER / "studypack" / "billing" / "invoice_pdf.py": FUNCTIONS / "api" / "billing",
+    LAYER / "studypack" / "courses" / "certificate_pdf.py": FUNCTIONS / "api" / "courses",
+}
+"""The modules of the layer that import what only one function carries, and which."""
 
 RUNTIME = {"boto3", "botocore", "urllib3"}
 """What Lambda's Python image brings (urllib3 as botocore's own HTTP client)."""
@@ -74,18 +76,17 @@ def test_every_import_of_the_layer_and_the_functions_is_installed_on_lambda(
     layer: set[str],
 ) -> None:
     migrations = layer | distributions(MIGRATE / "requirements.txt")
-    printing = layer | distributions(BILLING / "requirements.txt")
+    printing = {
+        module: layer | distributions(function / "requirements.txt")
+        for module, function in PRINTS.items()
+    }
     found = {
         str(path.relative_to(sam.ROOT)): names
         for path in MODULES
         if (
             names := missing(
                 path,
-                migrations
-                if path.is_relative_to(MIGRATE)
-                else printing
-                if path == PRINTS
-                else layer,
+                migrations if path.is_relative_to(MIGRATE) else printing.get(path, layer),
             )
         )
     }
@@ -101,14 +102,16 @@ def test_an_import_that_only_this_machine_can_do_is_found(tmp_path: Path, layer:
     assert missing(module, layer) == {"moto"}
 
 
-def test_only_the_function_that_carries_them_prints_documents() -> None:
-    name = "studypack.billing.invoice_pdf"
+@pytest.mark.parametrize("module", PRINTS, ids=lambda path: path.stem)
+def test_only_the_function_that_carries_them_prints_documents(module: Path) -> None:
+    package, name = module.parent.name, module.stem
     importing = {
         path
         for path in MODULES
-        if name in path.read_text(encoding="utf-8")
-        or re.search(r"studypack\.billing import [^\n]*\binvoice_pdf\b", path.read_text("utf-8"))
+        for source in [path.read_text(encoding="utf-8")]
+        if f"studypack.{package}.{name}" in source
+        or re.search(rf"studypack\.{package} import [^\n]*\b{name}\b", source)
     }
 
     assert importing
-    assert all(path.is_relative_to(BILLING) for path in importing)
+    assert all(path.is_relative_to(PRINTS[module]) for path in importing)

@@ -14,6 +14,7 @@ from studypack.core.errors import NotFound
 from studypack.core.http import ClientAddress, DbSession, Page, Paging, page_of
 from studypack.courses import certificates
 from studypack.courses.certificate_codes import LONGEST_TYPED
+from studypack.courses.certificate_pdf import render
 
 router = APIRouter(prefix="/api/certificates")
 
@@ -51,7 +52,7 @@ def download_certificate(code: Code, session: DbSession, address: ClientAddress)
     """A certificate as PDF, for whoever has its code. 409 `certificate_revoked`."""
     certificate = certificates.verify(session, code, address=address)
     return Response(
-        certificates.document(certificate),
+        render(certificates.face_of(certificate)),
         media_type="application/pdf",
         headers={
             "Content-Disposition": f'attachment; filename="certificate-{certificate.code}.pdf"'

@@ -8,13 +8,13 @@ mark.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Final
 
 from studypack.billing.documents import Document, Line, Settlement
 from studypack.billing.money import format_money
+from studypack.core import printing
 
 if TYPE_CHECKING:
     from fpdf import FPDF
@@ -316,20 +316,10 @@ def _new_pdf(document: Document) -> FPDF:
 
 
 def printable(pdf: FPDF, text: str) -> str:
-    """The text on one line, in characters that the font has: an unknown one loses its marks or
-    becomes a question mark. (fpdf2 would log it, and it may be part of a name.)
+    """The text on one line, in characters that the font has. (fpdf2 would log an unknown one, and
+    it may be part of a name.)
     """
-    known = getattr(pdf.fonts[_FAMILY], "cmap", {})
-    shown = []
-    for character in unicodedata.normalize("NFC", " ".join(text.split())):
-        if ord(character) in known:
-            shown.append(character)
-            continue
-        if unicodedata.category(character) in {"Cc", "Cf", "Mn"}:
-            continue
-        plain = unicodedata.normalize("NFKD", character)
-        shown.append("".join(each for each in plain if ord(each) in known) or "?")
-    return "".join(shown)
+    return printing.printable(text, getattr(pdf.fonts[_FAMILY], "cmap", {}))
 
 
 def _day(day: date) -> str:

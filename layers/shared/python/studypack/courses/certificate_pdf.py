@@ -7,11 +7,11 @@ the fonts cannot write is shown as far as they can; the page behind the code has
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Final
 
-from studypack.billing.invoice_pdf import printable
+from studypack.core import printing
+from studypack.courses.certificate_face import Face
 from studypack.courses.qr_code import matrix
 
 if TYPE_CHECKING:
@@ -30,21 +30,8 @@ _NAVY: Final = (38, 48, 120)
 _GOLD: Final = (178, 138, 62)
 _PAPER: Final = (253, 252, 248)
 _FAMILY: Final = "source-sans"
-"""The one that `printable` asks for its letters."""
 _LIGHT: Final = "source-sans-light"
 _SMALLEST: Final = 9.0
-
-
-@dataclass(frozen=True)
-class Face:
-    """What is written on a certificate."""
-
-    recipient: str
-    course: str
-    issued_on: date
-    code: str
-    address: str
-    """Where it can be verified."""
 
 
 def render(face: Face) -> bytes:
@@ -152,7 +139,7 @@ def _foot(pdf: FPDF, face: Face) -> None:
     _seal(pdf, _CENTER, top + 9)
     _qr(pdf, face.address, _WIDTH - _SIDE - 29, top - 2, 29)
     _set(pdf, 8.5, ink=_SOFT)
-    shown = printable(pdf, f"Verify at {face.address}")
+    shown = _printable(pdf, f"Verify at {face.address}")
     size = _fit(pdf, shown, _INNER, 8.5)
     pdf.set_font_size(size)
     pdf.set_xy(_SIDE, 188)
@@ -165,7 +152,7 @@ def _column(pdf: FPDF, x: float, y: float, label: str, value: str) -> None:
     pdf.text(x, y, label)
     pdf.set_char_spacing(0)
     _set(pdf, 13)
-    pdf.text(x, y + 6, printable(pdf, value))
+    pdf.text(x, y + 6, _printable(pdf, value))
 
 
 def _seal(pdf: FPDF, x: float, y: float) -> None:
@@ -216,7 +203,7 @@ def _qr(pdf: FPDF, address: str, x: float, y: float, side: float) -> None:
 
 def _name(pdf: FPDF, recipient: str) -> tuple[str, bool]:
     """The name as far as the fonts have its letters, and whether that is all of it."""
-    shown = printable(pdf, recipient)
+    shown = _printable(pdf, recipient)
     if shown.count("?") == recipient.count("?"):
         return shown, True
     readable = " ".join(shown.replace("?", " ").split())
@@ -227,7 +214,7 @@ def _name(pdf: FPDF, recipient: str) -> tuple[str, bool]:
 
 def _title(pdf: FPDF, course: str) -> tuple[list[str], float]:
     """The course's title on one line or two, and in which size."""
-    shown = printable(pdf, course)
+    shown = _printable(pdf, course)
     _set(pdf, 26, bold=True)
     if pdf.get_string_width(shown) <= _INNER:
         return [shown], 26
@@ -279,6 +266,10 @@ def _fit(pdf: FPDF, shown: str, width: float, size: float) -> float:
     if needed <= width:
         return size
     return max(_SMALLEST, math.floor(size * width / needed * 2) / 2)
+
+
+def _printable(pdf: FPDF, text: str) -> str:
+    return printing.printable(text, getattr(pdf.fonts[_FAMILY], "cmap", {}))
 
 
 def _day(day: date) -> str:

@@ -18,6 +18,7 @@ from studypack.core.errors import Conflict, NotFound
 from studypack.core.ids import uuid7
 from studypack.core.paging import PageParams
 from studypack.courses.certificate_codes import new_code, read_code
+from studypack.courses.certificate_face import Face
 from studypack.courses.models import Certificate
 from studypack.emails.pages import page_url
 from studypack.notifications.models import EmailTemplate
@@ -103,24 +104,19 @@ def address_of(code: str) -> str:
     return page_url(get_settings().web_base_url, "certificate", code)
 
 
-def document(certificate: Certificate) -> bytes:
-    """A certificate as PDF.
+def face_of(certificate: Certificate) -> Face:
+    """What is printed.
 
     Raises Conflict (`certificate_revoked`).
     """
-    # Only the functions that print carry fpdf2.
-    from studypack.courses.certificate_pdf import Face, render
-
     if certificate.revoked_at is not None:
         raise Conflict("This certificate was revoked.", code="certificate_revoked")
-    return render(
-        Face(
-            recipient=certificate.recipient_name,
-            course=certificate.course_title,
-            issued_on=certificate.issued_at.astimezone(UTC).date(),
-            code=certificate.code,
-            address=address_of(certificate.code),
-        )
+    return Face(
+        recipient=certificate.recipient_name,
+        course=certificate.course_title,
+        issued_on=certificate.issued_at.astimezone(UTC).date(),
+        code=certificate.code,
+        address=address_of(certificate.code),
     )
 
 
