@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -87,3 +88,37 @@ def record_event_once(
         payload=payload,
     )
     session.execute(statement.on_conflict_do_nothing())
+
+
+def record_first_event(
+    session: Session,
+    name: str,
+    *,
+    user_id: UUID,
+    now: datetime,
+    client_session_id: str | None = None,
+    **payload: Any,
+) -> bool:
+    """Add an analytics event of our own that a user has only one of; False when there is one.
+
+    Others wait who would add the same: it comes last in its transaction.
+    """
+    turn = func.hashtextextended(f"{name}:{user_id}", 0)
+    session.execute(select(func.pg_advisory_xact_lock(turn)))
+    # Only now: a statement sees what was committed when it began, not when it got its turn.
+    earlier = select(AnalyticsEvent.id).where(
+        AnalyticsEvent.user_id == user_id, AnalyticsEvent.event_name == name
+    )
+    if session.scalar(earlier.limit(1)) is not None:
+        return False
+    session.execute(
+        insert(AnalyticsEvent).values(
+            id=uuid7(now),
+            user_id=user_id,
+            client_session_id=client_session_id,
+            event_name=name,
+            event_time=now,
+            payload=payload,
+        )
+    )
+    return True

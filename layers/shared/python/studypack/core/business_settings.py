@@ -91,6 +91,8 @@ class BusinessSettings(BaseModel):
     """The lesson that START_JOURNEY leads to; without one that mail is withheld."""
     mail_attempts: int = Field(6, ge=1, le=20)
     """Tries to hand a mail to the provider before it is given up."""
+    video_complete_percent: int = Field(90, ge=1, le=100)
+    """How much of a video must have been played for its lesson to be completed."""
     notification_days: int = Field(180, ge=7, le=3650)
     """How long what was told in the product is kept."""
     email_log_days: int = Field(400, ge=30, le=3650)

@@ -147,7 +147,9 @@ class LessonProgress(Timestamps, Base):
     watched_seconds: Mapped[int] = mapped_column(server_default="0")
     """Their sum."""
     heartbeat_at: Mapped[datetime | None]
-    """The last message of the player: more than has passed since cannot have been played."""
+    """The last message of the player: more than has passed since cannot have been played. Slack
+    that was used puts it ahead (courses/heartbeats.py).
+    """
 
 
 class Certificate(Timestamps, Base):
