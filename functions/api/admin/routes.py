@@ -15,6 +15,7 @@ from api.admin import (
     modules,
     products,
     promotion_codes,
+    quizzes,
     refunds,
     stripe_events,
     topics,
@@ -120,3 +121,4 @@ router.include_router(modules.router)
 router.include_router(lessons.router)
 router.include_router(topics.router)
 router.include_router(certificates.router)
+router.include_router(quizzes.router)
