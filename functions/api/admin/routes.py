@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from api.admin import (
+    assets,
     certificates,
     courses,
     email_routes,
@@ -19,6 +20,7 @@ from api.admin import (
     refunds,
     stripe_events,
     topics,
+    videos,
 )
 from api.admin.schemas import AccommodationIn, AccountOut, AccountPatch, AuditEntryOut, RoleIn
 from studypack.access.guards import AdminUser, SupportUser
@@ -119,6 +121,8 @@ router.include_router(refunds.router)
 router.include_router(courses.router)
 router.include_router(modules.router)
 router.include_router(lessons.router)
+router.include_router(videos.router)
+router.include_router(assets.router)
 router.include_router(topics.router)
 router.include_router(certificates.router)
 router.include_router(quizzes.router)

@@ -74,7 +74,6 @@ def start(
     reservation is kept: ask again); Conflict: `video_refused`, `video_replaced` (the key's video
     is no longer the lesson's).
     """
-    _check_set_up()
     request = RepeatableRequest(
         asked_by, "lessons.video", idempotency_key, {"lesson_id": str(lesson_id)}
     )
@@ -154,11 +153,11 @@ def add_captions(
     Conflict: `video_not_ready`, `video_not_ours` (a course's files named it), `video_gone`,
     `video_silent`, `video_refused`.
     """
-    _check_set_up()
     with transaction() as session:
         lesson = session.scalars(LESSONS.where(Lesson.id == lesson_id)).one_or_none()
         if lesson is None:
             raise no_lesson()
+    _check_set_up()
     if lesson.video_status is not VideoStatus.READY:
         raise Conflict("Captions need a video that is ready.", code="video_not_ready")
     asset_id = lesson.mux_asset_id
@@ -231,6 +230,7 @@ def _reserve(
     current one's place.
     """
     lock_lesson(session, lesson_id)
+    _check_set_up()
     begun = session.scalars(
         select(VideoUpload.id).where(
             VideoUpload.lesson_id == lesson_id,
