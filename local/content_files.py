@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from studypack.admin.course_files.content import CourseContent
@@ -49,3 +49,23 @@ def read_courses(root: Path = COURSES) -> dict[str, CourseContent]:
     if errors:
         raise Unprocessable("The courses use each other's names.", errors=errors)
     return courses
+
+
+def in_order(courses: Mapping[str, CourseContent]) -> dict[str, CourseContent]:
+    """Courses after those that they ask for, as far as these are among them."""
+    folders = {content.course.slug: folder for folder, content in courses.items()}
+    ordered: dict[str, CourseContent] = {}
+    under_way: set[str] = set()
+
+    def put(folder: str) -> None:
+        if folder in ordered or folder in under_way:
+            return
+        under_way.add(folder)
+        for slug in courses[folder].course.prerequisites:
+            if slug in folders:
+                put(folders[slug])
+        ordered[folder] = courses[folder]
+
+    for folder in courses:
+        put(folder)
+    return ordered

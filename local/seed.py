@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import yaml
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from local.content_files import CONTENT, read_courses
+from local.content_files import CONTENT, in_order, read_courses
 from local.environment import is_here
 from local.price_list import ProductFile, load_products, read_products
 from studypack.accounts.passwords import hash_password
-from studypack.admin.course_files.content import CourseContent
-from studypack.admin.course_files.types import ExamFile, TopicFile
+from studypack.admin.course_files.importing import import_content
 from studypack.billing.features import Feature
 from studypack.core.business_settings import set_business_setting
 from studypack.core.config import get_settings
 from studypack.core.database import transaction
-from studypack.core.errors import Unprocessable
 from studypack.core.models import Setting
-from studypack.courses.models import Course, Topic
-from studypack.exams.blueprint import Blueprint, TopicWeight
-from studypack.exams.models import ExamTemplate, ScoringMode
 from studypack.identity.models import Accommodation, Role, TimezoneHistory, User, UserProfile
-from studypack.questions.service import (
-    BankItem,
-    ImportReport,
-    import_questions,
-    lock_bank,
-    retire_missing,
-)
+from studypack.integrations import storage
 
 Progress = Callable[[str], None]
 
@@ -97,10 +86,15 @@ def seed(
         _seed_demo(progress, root, settings or {})
     else:
         progress("courses only: the database is not this machine's own")
-    for folder, content in courses.items():
+    files = storage if storage.is_set_up() else None
+    skipped = 0
+    for folder, content in in_order(courses).items():
         with transaction() as session:
-            report = load_course(session, content)
+            report = import_content(session, content, files=files, now=datetime.now(UTC))
         progress(f"{folder}: {report}")
+        skipped += report.assets_skipped
+    if skipped:
+        progress(f"{skipped} files of lessons are left out: there is no bucket here")
     if is_demo:
         _seed_price_list(progress, products)
 
@@ -121,64 +115,6 @@ def _seed_price_list(progress: Progress, products: list[ProductFile]) -> None:
     with transaction() as session:
         made = load_products(session, products)
     progress(f"price list: {made} products created")
-
-
-@dataclass(frozen=True)
-class CourseReport:
-    """What loading a course did."""
-
-    questions: ImportReport
-    questions_retired: int
-    """Gone from the files."""
-    exams_removed: int
-    exams_inactive: int
-    """In the files, but switched off by hand (`is_active`), which a load leaves alone."""
-
-    def __str__(self) -> str:
-        questions = self.questions
-        always = (
-            f"{questions.created} questions created, {questions.changed} changed,"
-            f" {questions.unchanged} unchanged"
-        )
-        sometimes = {
-            "retired": self.questions_retired,
-            "active again": questions.revived,
-            "withdrawn by hand and left so": questions.left_retired,
-            "exams removed": self.exams_removed,
-            "exams inactive and left so": self.exams_inactive,
-        }
-        return ", ".join([always, *(f"{n} {what}" for what, n in sometimes.items() if n)])
-
-
-def load_course(session: Session, content: CourseContent) -> CourseReport:
-    """Write a course with its topics, questions and exam templates; slugs and ids decide what is
-    the same. Questions and exams that are gone from the files are retired and removed.
-
-    Raises Unprocessable when a question's id or an exam's slug is another course's already.
-    """
-    lock_bank(session)
-    course_id = _course(session, content)
-    topics: dict[str, UUID] = {}
-    _topics(session, course_id, None, content.course.topics, topics)
-    imported = import_questions(
-        session,
-        [
-            BankItem(
-                source_id=question.id,
-                topic_id=topics[question.topic],
-                difficulty=question.difficulty,
-                content=question.content(content.course.slug),
-            )
-            for question in content.questions
-        ],
-    )
-    retired = retire_missing(session, course_id, [question.id for question in content.questions])
-    templates = [_exam(session, course_id, exam, topics) for exam in content.exams]
-    removed = _remove_missing(session, course_id, [exam.slug for exam in content.exams])
-    session.flush()
-    return CourseReport(
-        imported, retired, removed, sum(template.is_active is False for template in templates)
-    )
 
 
 def _account(session: Session, account: Account) -> bool:
@@ -210,110 +146,3 @@ def _account(session: Session, account: Account) -> bool:
             )
         )
     return True
-
-
-def _course(session: Session, content: CourseContent) -> UUID:
-    course = session.scalars(
-        select(Course).where(Course.slug == content.course.slug, Course.deleted_at.is_(None))
-    ).one_or_none()
-    if course is None:
-        course = Course(slug=content.course.slug)
-        session.add(course)
-    for name in ("title", "description", "difficulty", "disclaimer"):
-        setattr(course, name, getattr(content.course, name))
-    session.flush()
-    return course.id
-
-
-def _topics(
-    session: Session,
-    course_id: UUID,
-    parent_id: UUID | None,
-    topics: tuple[TopicFile, ...],
-    found: dict[str, UUID],
-) -> None:
-    for position, topic in enumerate(topics):
-        values: Mapping[str, Any] = {
-            "parent_id": parent_id,
-            "name": topic.name,
-            "description": topic.description,
-            "difficulty_level": topic.difficulty,
-            "position": position,
-        }
-        row = session.scalars(
-            select(Topic).where(Topic.course_id == course_id, Topic.slug == topic.slug)
-        ).one_or_none() or Topic(course_id=course_id, slug=topic.slug)
-        for name, value in values.items():
-            setattr(row, name, value)
-        session.add(row)
-        session.flush()
-        found[topic.slug] = row.id
-        _topics(session, course_id, row.id, topic.topics, found)
-
-
-def _exam(
-    session: Session, course_id: UUID, exam: ExamFile, topics: Mapping[str, UUID]
-) -> ExamTemplate:
-    template = _template(session, course_id, exam.slug)
-    blueprint = Blueprint(
-        items=exam.items,
-        topics=tuple(TopicWeight(topic_id=topics[t.topic], weight=t.weight) for t in exam.topics),
-        sequence=exam.sequence,
-        shuffle_options=exam.shuffle_options,
-    )
-    scale = exam.scaled
-    template.title = exam.title
-    template.description = exam.description
-    template.duration_minutes = exam.duration_minutes
-    template.scoring_mode = ScoringMode(exam.scoring_mode)
-    template.blueprint = blueprint.model_dump(mode="json")
-    template.is_practice = exam.practice
-    template.pause_minutes = exam.pause_minutes
-    template.retake_after_hours = exam.retake_after_hours
-    template.max_attempts = exam.max_attempts
-    template.pass_percent = exam.pass_percent
-    template.scale_minimum = scale.minimum if scale else None
-    template.scale_maximum = scale.maximum if scale else None
-    template.pass_score = scale.pass_score if scale else None
-    template.pass_theta = Decimal(str(scale.pass_theta)) if scale else None
-    session.add(template)
-    return template
-
-
-def _template(session: Session, course_id: UUID, slug: str) -> ExamTemplate:
-    """The exam of this slug, one that the files had before and have again, or a new one."""
-    present = session.scalars(
-        select(ExamTemplate).where(ExamTemplate.slug == slug, ExamTemplate.deleted_at.is_(None))
-    ).one_or_none()
-    if present is not None:
-        if present.course_id != course_id:
-            message = "The slug is an exam's of another course."
-            raise Unprocessable.field(f"exams.yaml: {slug}", message, code="another_course")
-        return present
-    removed = session.scalars(
-        select(ExamTemplate)
-        .where(ExamTemplate.slug == slug, ExamTemplate.course_id == course_id)
-        .order_by(ExamTemplate.deleted_at.desc())
-        .limit(1)
-    ).one_or_none()
-    if removed is None:
-        return ExamTemplate(slug=slug, course_id=course_id)
-    removed.deleted_at = None
-    return removed
-
-
-def _remove_missing(session: Session, course_id: UUID, slugs: Collection[str]) -> int:
-    """Take the course's exams but these off the offer, and say how many; sessions stay.
-
-    As deleted, not as inactive: so that one which comes back is told from one switched off by hand.
-    """
-    missing = session.scalars(
-        select(ExamTemplate).where(
-            ExamTemplate.course_id == course_id,
-            ExamTemplate.slug.not_in(list(slugs)),
-            ExamTemplate.deleted_at.is_(None),
-        )
-    ).all()
-    for template in missing:
-        template.deleted_at = func.now()
-    return len(missing)

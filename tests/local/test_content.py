@@ -382,6 +382,11 @@ SEEDED = [
     "auth.settings",
     "learning.courses",
     "learning.topics",
+    "learning.modules",
+    "learning.lessons",
+    "learning.quizzes",
+    "learning.quiz_questions",
+    "learning.module_items",
     "learning.questions",
     "learning.question_options",
     "learning.question_versions",
@@ -410,6 +415,7 @@ def test_seeding_again_changes_nothing() -> None:
         "accounts: 0 created",
         "occupational-therapy: 0 questions created, 0 changed, 114 unchanged",
         "python-programming: 0 questions created, 0 changed, 43 unchanged",
+        "2 files of lessons are left out: there is no bucket here",
         "price list: 0 products created",
     ]
 
@@ -487,7 +493,9 @@ def test_a_new_course_takes_neither_questions_nor_exams_of_another(
     with pytest.raises(Unprocessable) as refusal:
         seeded(library)
     assert {error.code for error in refusal.value.errors} == {"another_course"}
-    assert ("exams.yaml: python-checkpoint" in {e.field for e in refusal.value.errors}) is emptied
+    fields = {error.field for error in refusal.value.errors}
+    assert "exams.yaml: python-checkpoint" in fields
+    assert ("py-func-001" in fields) is not emptied
     assert everything() == before
 
 
@@ -505,12 +513,14 @@ def test_what_an_author_removes_is_retired_and_comes_back_with_the_files(library
     before = everything()
     questions = library.path / FUNCTIONS
     exams = library.path / "exams.yaml"
-    texts = questions.read_text(encoding="utf-8"), exams.read_text(encoding="utf-8")
+    quiz = library.path / QUIZ
+    texts = [path.read_text(encoding="utf-8") for path in (questions, exams, quiz)]
     library.change(FUNCTIONS, lambda all_of_them: all_of_them.pop(0))
     library.change(QUIZ, lambda quiz: quiz["questions"].pop(0))
     library.change("exams.yaml", lambda all_of_them: all_of_them.pop())
     assert seeded(library) == (
-        "a-course: 0 questions created, 0 changed, 42 unchanged, 1 retired, 1 exams removed"
+        "a-course: 0 questions created, 0 changed, 42 unchanged, 1 retired, 1 exams removed,"
+        " 1 quizzes changed"
     )
     offered = "SELECT slug FROM learning.exam_templates WHERE is_active AND deleted_at IS NULL"
     assert "python-drill" not in {row.slug for row in bank.rows(offered)}
@@ -520,8 +530,10 @@ def test_what_an_author_removes_is_retired_and_comes_back_with_the_files(library
 
     questions.write_text(texts[0], encoding="utf-8")
     exams.write_text(texts[1], encoding="utf-8")
+    quiz.write_text(texts[2], encoding="utf-8")
     assert seeded(library) == (
-        "a-course: 0 questions created, 0 changed, 43 unchanged, 1 active again"
+        "a-course: 0 questions created, 0 changed, 43 unchanged, 1 active again,"
+        " 1 quizzes changed, 1 exams created"
     )
     assert everything() == before
 

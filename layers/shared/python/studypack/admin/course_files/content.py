@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from studypack.admin.course_files.lesson_types import LessonFile, ModuleFile, QuizFile
-from studypack.admin.course_files.types import CourseFile, ExamFile, QuestionFile
+from studypack.admin.course_files.types import CourseFile, ExamFile, QuestionFile, topic_slugs
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,10 @@ class CourseContent:
         if self.course.published is None:
             return any(module.file.published for module in self.modules)
         return self.course.published
+
+    def topic_slugs(self) -> Iterator[str]:
+        """Every topic."""
+        return topic_slugs(self.course.topics)
 
     def every_quiz(self) -> Iterator[QuizContent]:
         """Those of modules, too."""

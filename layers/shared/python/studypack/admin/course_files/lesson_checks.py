@@ -18,7 +18,9 @@ from studypack.admin.course_files.types import topic_slugs
 from studypack.core.errors import FieldError
 from studypack.courses.authoring import publishing
 from studypack.courses.content import markdown
+from studypack.courses.file_types import TYPES, extension_of, is_what_its_name_says
 from studypack.courses.models import Lesson, LessonKind
+from studypack.integrations.storage.files import FIRST_BYTES
 
 PICTURES = {".svg", ".png", ".jpg", ".jpeg", ".webp", ".gif"}
 
@@ -30,7 +32,7 @@ def module_checks(content: CourseContent) -> Iterator[FieldError]:
     topics = set(topic_slugs(content.course.topics))
     bank = {question.id for question in content.questions}
     for module in content.modules:
-        yield from _assets_that_no_lesson_has(module)
+        yield from _assets(module)
         for lesson in module.lessons:
             yield from _lesson(module, lesson, topics)
         for quiz in module.quizzes:
@@ -138,11 +140,19 @@ def _something_published(module: ModuleContent) -> bool:
     )
 
 
-def _assets_that_no_lesson_has(module: ModuleContent) -> Iterator[FieldError]:
+def _assets(module: ModuleContent) -> Iterator[FieldError]:
     named = {asset.file for lesson in module.lessons for asset in lesson.file.assets}
-    for file in sorted(module.assets.keys() - named):
+    for file, data in module.assets.items():
         path = f"modules/{module.slug}/assets/{file}"
-        yield FieldError(path, "unused", "No lesson of the module has it among its assets.")
+        if file not in named:
+            yield FieldError(path, "unused", "No lesson of the module has it among its assets.")
+        if extension_of(file) not in TYPES:
+            allowed = ", ".join(TYPES)
+            yield FieldError(path, "not_allowed", f"Files of these types are taken: {allowed}.")
+        elif not data:
+            yield FieldError(path, "empty", "The file is empty.")
+        elif not is_what_its_name_says(file, data[:FIRST_BYTES]):
+            yield FieldError(path, "not_its_type", "The file is not what its name says.")
 
 
 def _quiz(where: str, quiz: QuizContent, topics: set[str], bank: set[str]) -> Iterator[FieldError]:

@@ -104,5 +104,5 @@ class QuizFile(FileModel):
     published: bool = True
     questions: Annotated[
         tuple[Annotated[QuizQuestionFile, BeforeValidator(_spelt_out)], ...],
-        Field(min_length=1, max_length=500),
+        Field(min_length=1, max_length=200),
     ]
