@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -140,7 +140,7 @@ def check_seen(row: Course | Module | Lesson | Topic, seen_at: datetime, what: s
         raise Conflict(
             f"Somebody changed this {what} since; look at it again.",
             code="changed_meanwhile",
-            updated_at=row.updated_at,
+            updated_at=row.updated_at.astimezone(UTC),
         )
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, aliased, defer
 
-from studypack.core.errors import FieldError, Unprocessable
+from studypack.core.errors import Unprocessable
 from studypack.core.paging import PageParams
 from studypack.courses import content
 from studypack.courses.authoring import editing, ordering, publishing
@@ -222,13 +222,7 @@ def _with_content(fields: Mapping[str, Any]) -> dict[str, Any]:
     given = dict(fields)
     if not any(name in given for name in _CONTENT):
         return given
-    document, markdown = (given.get(name) for name in _CONTENT)
-    if document is not None and markdown is not None:
-        message = "Content is a document or Markdown, not both."
-        raise Unprocessable(
-            message, errors=[FieldError(name, "not_both", message) for name in _CONTENT]
-        )
-    prepared = content.prepare(document, markdown)
+    prepared = content.prepare(given.get("content"), given.get("content_markdown"))
     given["content"] = prepared.content
     given["content_markdown"] = prepared.content_markdown
     given["body_text"] = prepared.body_text

@@ -6,7 +6,6 @@ that only make room keep their `updated_at`: nobody's edit of them is refused fo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -58,9 +57,11 @@ def place(session: Session, model: Ordered, order: Sequence[UUID]) -> None:
     """Write the places of siblings: one statement, that touches only who moves."""
     if not order:
         return
-    places = func.jsonb_array_elements_text(
-        cast(json.dumps([str(each) for each in order]), JSONB)
-    ).table_valued("id", with_ordinality="place")
+    places = (
+        func.jsonb_array_elements_text(cast([str(each) for each in order], JSONB))
+        .table_valued("id", with_ordinality="place")
+        .render_derived()
+    )
     wanted = cast(places.c.place, Integer) - 1
     session.execute(
         update(model)

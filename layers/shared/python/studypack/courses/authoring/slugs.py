@@ -44,7 +44,7 @@ def slug_of(title: str, *, otherwise: str) -> str:
     `otherwise` when nothing of the title can be spelt in ASCII.
     """
     decomposed = unicodedata.normalize("NFKD", title.translate(_SPELT_OUT))
-    letters = decomposed.encode("ascii", "ignore").decode().lower()
+    letters = "".join(each for each in decomposed if not unicodedata.combining(each)).lower()
     return _cut(_SEPARATORS.sub("-", letters).strip("-"), MAX_SLUG) or otherwise
 
 
