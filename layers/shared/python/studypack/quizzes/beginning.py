@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from studypack.access.authentication import Caller
 from studypack.core.errors import Conflict
 from studypack.core.ids import uuid7
+from studypack.courses.enrollments import require_working
 from studypack.questions.timing import duration
 from studypack.quizzes import catalogue, forms
 from studypack.quizzes.catalogue import QuizView
@@ -54,11 +55,13 @@ _CANDIDATES: Final = text(
 
 def begin(session: Session, caller: Caller, quiz_id: UUID) -> Begun:
     """Begin an attempt, its form and deadline fixed from here on; or the one that is under way,
-    also when the quiz is no longer open.
+    also when the quiz is no longer open. Who begins a module's quiz is enrolled in its course by
+    that.
 
     However many beginnings come at once: attempts are numbered, each number is there once, and only
     one may run. Raises NotFound (`quiz_not_found`), PaymentRequired, Forbidden as
-    `catalogue.check_open`, Conflict (`attempts_used_up`, `quiz_without_questions`).
+    `catalogue.check_open`, Conflict (`attempts_used_up`, `quiz_without_questions`, those of
+    `enrollments.ensure_enrolled`).
     """
     for _ in range(_TRIES):
         view = catalogue.find(session, caller, quiz_id)
@@ -73,6 +76,8 @@ def begin(session: Session, caller: Caller, quiz_id: UUID) -> Begun:
                 code="attempts_used_up",
                 max_attempts=view.max_attempts,
             )
+        if view.module_id is not None:
+            require_working(session, caller.id, view.course_id, view.enrollment, now=caller.now)
         made = _insert(session, caller, view)
         if made is not None:
             return Begun(made, is_new=True)

@@ -16,6 +16,7 @@ from studypack.access.authentication import Caller
 from studypack.core.errors import NotFound, Unprocessable
 from studypack.courses.access import VISIBLE_COURSE, VISIBLE_MODULE, is_entitled, refusal
 from studypack.courses.locks import Lock, lock_of
+from studypack.courses.models import EnrollmentStatus
 from studypack.quizzes.models import AttemptPolicy
 
 
@@ -58,6 +59,8 @@ class QuizView:
     visible: bool
     """Published, in what is published."""
     lock: Lock | None
+    enrollment: EnrollmentStatus | None
+    """In its course; None: not enrolled."""
     attempts: int
     """Begun so far; the number of the newest."""
     running_attempt_id: UUID | None
@@ -88,7 +91,7 @@ def _statement(where: str, order: str = "q.id") -> TextClause:
                q.slug, q.title, q.description, q.passing_score, q.time_limit_minutes,
                q.max_attempts, q.attempt_policy, q.question_count, q.shuffle_questions,
                q.shuffle_options, q.negative_marking, coalesce({_VISIBLE}, false) AS visible,
-               m.release_after_days, e.enrolled_at,
+               m.release_after_days, e.enrolled_at, e.status AS enrollment_status,
                (SELECT count(*) FROM learning.quiz_questions w
                   JOIN learning.questions b ON b.id = w.question_id
                  WHERE w.quiz_id = q.id AND b.status = 'ACTIVE' AND b.deleted_at IS NULL)
@@ -188,6 +191,9 @@ def _view(row: Row[Any], caller: Caller) -> QuizView:
         **taken,
         attempt_policy=AttemptPolicy(row.attempt_policy),
         questions=asked,
+        enrollment=None
+        if row.enrollment_status is None
+        else EnrollmentStatus(row.enrollment_status),
         lock=lock_of(
             is_entitled=is_entitled(caller, row.course_id),
             release_after_days=row.release_after_days,
@@ -204,5 +210,6 @@ _COPIED: Final = frozenset(QuizView.__dataclass_fields__) - {
     "attempt_policy",
     "questions",
     "lock",
+    "enrollment",
     "result",
 }
