@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api.courses import lessons
+from api.courses import certificate_routes, lessons, search_routes
 from api.courses.schemas import (
     CourseEnrollmentOut,
     CourseOut,
@@ -73,3 +73,5 @@ def get_next_lesson(slug: str, caller: CurrentUser, session: DbSession) -> NextL
 
 
 router.include_router(lessons.router)
+router.include_router(search_routes.router)
+router.include_router(certificate_routes.router)
