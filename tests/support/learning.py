@@ -192,7 +192,7 @@ def passed(person: Any, seconds: float) -> None:
     for table, columns in _TIMES.items():
         moved = ", ".join(f"{column} = {column} - CAST(:earlier AS interval)" for column in columns)
         bank.execute(
-            f"UPDATE learning.{table} SET {moved} WHERE user_id = :user",  # noqa: S608
+            f"UPDATE learning.{table} SET {moved} WHERE user_id = :user",
             earlier=earlier,
             user=person.id,
         )
@@ -238,7 +238,7 @@ def feed(person: Any) -> list[str]:
 def count(table: str, person: Any, where: str = "true") -> int:
     """How many rows of a table are somebody's."""
     found: int = bank.value(
-        f"SELECT count(*) FROM {table} WHERE user_id = :user AND {where}",  # noqa: S608
+        f"SELECT count(*) FROM {table} WHERE user_id = :user AND {where}",
         user=person.id,
     )
     return found

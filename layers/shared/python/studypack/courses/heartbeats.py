@@ -1,9 +1,10 @@
 """Which seconds of a video were played: a union, credited no faster than time passes.
 
-A player sends the ranges that it played since its last message. Each message adds what was not
-played before, up to the time since the message before it (at first: since the lesson was opened)
-times the fastest speed, and a little slack, which comes back only with time. So neither one late
-message nor many quick ones make a video watched.
+A player sends the ranges that it played. What was not played before is added as far as the time
+that passed gives room: from the opening of the lesson on, each second of the clock for as much as
+the fastest speed plays in it, once; and a little slack. Time in which nothing came counts for a
+quarter of an hour at most. So neither one late message nor many quick ones make a video watched,
+and messages that come late, twice or out of order reach the same as in order.
 """
 
 from __future__ import annotations
@@ -20,10 +21,8 @@ from sqlalchemy.orm import Session
 FASTEST_SPEED: Final = 2.0
 SLACK_SECONDS: Final = 30
 """For what clocks and networks do between player and server."""
-LONGEST_GAP: Final = timedelta(minutes=15)
-"""Of the time between two messages no more counts: a video is streamed, so who plays has a
-network.
-"""
+LONGEST_SILENCE: Final = timedelta(minutes=15)
+"""A video is streamed: who plays has a network."""
 MAX_BEATS: Final = 100
 """In one message."""
 
@@ -65,7 +64,7 @@ _RECORD: Final = text(
     WITH locked AS MATERIALIZED (
         SELECT id, watched, heartbeat_at,
                greatest(coalesce(heartbeat_at, last_viewed_at),
-                        CAST(:now AS timestamptz) - CAST(:longest_gap AS interval)) AS since
+                        CAST(:now AS timestamptz) - CAST(:longest_silence AS interval)) AS since
           FROM learning.lesson_progress
          WHERE user_id = :user_id AND lesson_id = :lesson_id
            FOR NO KEY UPDATE),
@@ -98,9 +97,8 @@ _RECORD: Final = text(
                THEN least(CAST(:position AS int), CAST(:duration AS int))
                ELSE p.position_seconds END,
            position_at = greatest(p.position_at, CAST(:position_at AS timestamptz)),
-           heartbeat_at = greatest(
-               p.heartbeat_at, CAST(:now AS timestamptz),
-               locked.since + make_interval(secs => credited.seconds / CAST(:speed AS float))),
+           heartbeat_at = locked.since
+               + make_interval(secs => credited.seconds / CAST(:speed AS float)),
            updated_at = :now
       FROM locked CROSS JOIN credited
      WHERE p.id = locked.id
@@ -108,9 +106,8 @@ _RECORD: Final = text(
               locked.heartbeat_at IS NULL AS is_first
     """
 )
-"""Slack that was used puts `heartbeat_at` ahead of the message, so that the next one has it not.
-`now` is the request's: of two messages at once, the one that gets the lock later finds that no time
-has passed since.
+"""`heartbeat_at` moves by the time that the credited seconds took at the fastest speed: with slack,
+ahead of the clock.
 """
 
 
@@ -138,7 +135,7 @@ def record(
             "duration": duration_seconds,
             "speed": FASTEST_SPEED,
             "slack": SLACK_SECONDS,
-            "longest_gap": LONGEST_GAP,
+            "longest_silence": LONGEST_SILENCE,
             "now": now,
         },
     ).one_or_none()

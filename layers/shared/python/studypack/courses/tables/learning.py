@@ -147,8 +147,8 @@ class LessonProgress(Timestamps, Base):
     watched_seconds: Mapped[int] = mapped_column(server_default="0")
     """Their sum."""
     heartbeat_at: Mapped[datetime | None]
-    """The last message of the player: more than has passed since cannot have been played. Slack
-    that was used puts it ahead (courses/heartbeats.py).
+    """Until when the time since the lesson was opened is used up by what was played: more than the
+    rest cannot have been played (courses/heartbeats.py). NULL: no player has told anything.
     """
 
 
