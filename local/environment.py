@@ -24,6 +24,8 @@ def variables(
     aws_endpoint_url: str | None = None,
     stripe_url: str | None = None,
     receipt_signing_key: str | None = None,
+    mux_signing_key: str | None = None,
+    lesson_files_bucket: str | None = None,
     given: Mapping[str, str],
 ) -> dict[str, str]:
     """What the functions need here; of what the user has `given`, settings of taste win over ours.
@@ -49,7 +51,10 @@ def variables(
         **_sign_in(web_base_url, given),
         "MAIL_TOKEN_KEY": given.get("MAIL_TOKEN_KEY") or LOCAL_MAIL_TOKEN_KEY,
         **_payments(stripe_url, given),
+        **_videos(web_base_url, mux_signing_key, given),
     }
+    if given.get("LESSON_FILES_BUCKET") or lesson_files_bucket:
+        chosen["LESSON_FILES_BUCKET"] = given.get("LESSON_FILES_BUCKET") or str(lesson_files_bucket)
     if receipt_signing_key is not None:
         chosen["RECEIPT_SIGNING_KEY"] = given.get("RECEIPT_SIGNING_KEY") or receipt_signing_key
     if aws_endpoint_url is not None:
@@ -92,6 +97,28 @@ def _payments(stripe_url: str | None, given: Mapping[str, str]) -> dict[str, str
     }
 
 
+def uses_mux_itself(given: Mapping[str, str]) -> bool:
+    """Whether the user named an account at Mux."""
+    return any(given.get(name) for name in ("MUX_TOKEN_ID", "MUX_SECRET_ARN"))
+
+
+def _videos(web_base_url: str, signing_key: str | None, given: Mapping[str, str]) -> dict[str, str]:
+    """The stand-in, unless an account is named."""
+    from local import mux
+
+    if signing_key is None or uses_mux_itself(given):
+        return {}
+    return {
+        "MUX_TOKEN_ID": mux.TOKEN_ID,
+        "MUX_TOKEN_SECRET": mux.TOKEN_SECRET,
+        "MUX_WEBHOOK_SECRETS": mux.WEBHOOK_SECRET,
+        "MUX_SIGNING_KEY_ID": mux.SIGNING_KEY_ID,
+        "MUX_SIGNING_KEY": signing_key,
+        "MUX_API_BASE": f"{web_base_url}{mux.PATH}",
+        "MUX_STREAM_BASE": f"{web_base_url}{mux.PATH}/stream",
+    }
+
+
 @contextmanager
 def applied(values: Mapping[str, str]) -> Iterator[None]:
     """Set variables for a while; settings and connections made from others are forgotten."""
@@ -119,6 +146,7 @@ def forget() -> None:
     from studypack.core import aws, business_settings, config, secrets, telemetry
     from studypack.core.database import engine
     from studypack.exams import issuing
+    from studypack.integrations import mux, storage
     from studypack.integrations.email.ses import forget_ses
     from studypack.integrations.stripe import forget_client
 
@@ -130,4 +158,6 @@ def forget() -> None:
     business_settings.forget_business_settings()
     issuing.forget_keys()
     forget_client()
+    mux.forget_keys()
+    storage.forget_storage()
     telemetry.get_metrics.cache_clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,11 +12,16 @@ NAME = "receipt.key"
 
 
 def ensure(state: Path) -> str:
-    """The key's secret text, made at the first call; only this account can read its file."""
-    path = state / NAME
-    state.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        _write_whole(path, secrets.token_urlsafe(48))
+    """The key's secret text, made at the first call."""
+    return kept(state / NAME, lambda: secrets.token_urlsafe(48))
+
+
+def kept(path: Path, make: Callable[[], str]) -> str:
+    """The secret text of a file, made if there is none; only this account can read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        with suppress(FileExistsError):
+            _write_whole(path, make())
     return path.read_text(encoding="ascii").strip()
 
 

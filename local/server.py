@@ -26,7 +26,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from local import mailbox, oauth, openapi, webhooks
+from local import mailbox, mux, oauth, openapi, webhooks
 from local import template as sam
 from local.scheduler import Crons, CronState
 from local.seed import Account
@@ -66,11 +66,15 @@ class Overview:
 
 
 def build_app(
-    template: sam.Template, overview: Callable[[], Overview], crons: Crons | None = None
+    template: sam.Template,
+    overview: Callable[[], Overview],
+    crons: Crons | None = None,
+    videos: mux.StandIn | None = None,
 ) -> FastAPI:
     """The application of the local server; `overview` is asked anew for every view of the page.
 
-    With `crons` a job can be run out of turn, from the page or by POST.
+    With `crons` a job can be run out of turn, from the page or by POST; with `videos` Mux's
+    stand-in is there too.
     """
     from studypack.core.config import get_settings
 
@@ -98,6 +102,8 @@ def build_app(
     app.mount("/media", _Media(_COURSES))
     standin = oauth.StandIn(f"{get_settings().web_base_url}/_local/oauth")
     app.mount("/_local/oauth", oauth.application(standin))
+    if videos is not None:
+        app.mount(mux.PATH, mux.application(videos))
     app.router.routes.extend(webhooks.routes(template))
     app.mount("", _api(template))
     app.add_middleware(_PageHeaders)

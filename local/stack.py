@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import make_url
 
-from local import aws, environment, migrate, postgres, receipt_key
+from local import aws, environment, migrate, postgres, receipt_key, videos
 from local import template as sam
 from local.environment import is_here
 from local.queues import Queues
@@ -117,9 +117,9 @@ def running(
                 step=step,
             )
         )
+        aws.create_resources(template, endpoint)
         _seed_unless_elsewhere(url, step)
         with step("Queues") as detail:
-            aws.create_resources(template, endpoint)
             queues = Queues(template, aws.client("sqs", endpoint))
             parts.enter_context(environment.applied({"EMAIL_QUEUE_URL": queues.urls["EmailQueue"]}))
             queues.start()
@@ -132,7 +132,8 @@ def running(
                 parts.callback(jobs.stop)
                 detail(f"{len(jobs.states())} jobs")
         with step("HTTP server") as detail:
-            app = server.build_app(template, lambda: _overview(local), jobs)
+            standin = parts.enter_context(videos.running(base_url))
+            app = server.build_app(template, lambda: _overview(local), jobs, standin)
             parts.enter_context(server.serving(app, listener, access_log=access_log))
             detail(base_url)
         till.start()
@@ -172,6 +173,8 @@ def database(
                     aws_endpoint_url=aws_endpoint_url,
                     stripe_url=stripe_url,
                     receipt_signing_key=receipt_key.ensure(state),
+                    mux_signing_key=videos.signing_key(state),
+                    lesson_files_bucket=videos.bucket(sam.read()),
                     given=os.environ,
                 )
             )
