@@ -20,7 +20,7 @@ from local import openapi
 from local import template as sam
 from studypack.core.business_settings import forget_business_settings
 from studypack.core.database import transaction
-from tests.support import bank, exams, ledger
+from tests.support import authoring, bank, exams, ledger
 from tests.support.billing import LocalStripe
 from tests.support.inbox import tell
 from tests.support.people import PASSWORD, Person
@@ -145,6 +145,37 @@ WHO_MAY_CALL = {
     "POST /api/admin/broadcasts/{broadcast_id}/preview": ADMIN,
     "POST /api/admin/broadcasts/{broadcast_id}/start": ADMIN,
     "POST /api/admin/broadcasts/{broadcast_id}/stop": ADMIN,
+    "GET /api/admin/courses": ADMIN,
+    "POST /api/admin/courses": ADMIN,
+    "GET /api/admin/courses/{course_id}": ADMIN,
+    "PATCH /api/admin/courses/{course_id}": ADMIN,
+    "DELETE /api/admin/courses/{course_id}": ADMIN,
+    "POST /api/admin/courses/{course_id}/publish": ADMIN,
+    "POST /api/admin/courses/{course_id}/unpublish": ADMIN,
+    "GET /api/admin/courses/{course_id}/prerequisites": ADMIN,
+    "PUT /api/admin/courses/{course_id}/prerequisites": ADMIN,
+    "GET /api/admin/courses/{course_id}/modules": ADMIN,
+    "POST /api/admin/courses/{course_id}/modules": ADMIN,
+    "GET /api/admin/modules/{module_id}": ADMIN,
+    "PATCH /api/admin/modules/{module_id}": ADMIN,
+    "DELETE /api/admin/modules/{module_id}": ADMIN,
+    "POST /api/admin/modules/{module_id}/move": ADMIN,
+    "POST /api/admin/modules/{module_id}/publish": ADMIN,
+    "POST /api/admin/modules/{module_id}/unpublish": ADMIN,
+    "GET /api/admin/modules/{module_id}/lessons": ADMIN,
+    "POST /api/admin/modules/{module_id}/lessons": ADMIN,
+    "GET /api/admin/lessons/{lesson_id}": ADMIN,
+    "PATCH /api/admin/lessons/{lesson_id}": ADMIN,
+    "DELETE /api/admin/lessons/{lesson_id}": ADMIN,
+    "POST /api/admin/lessons/{lesson_id}/move": ADMIN,
+    "POST /api/admin/lessons/{lesson_id}/publish": ADMIN,
+    "POST /api/admin/lessons/{lesson_id}/unpublish": ADMIN,
+    "GET /api/admin/courses/{course_id}/topics": ADMIN,
+    "POST /api/admin/courses/{course_id}/topics": ADMIN,
+    "GET /api/admin/topics/{topic_id}": ADMIN,
+    "PATCH /api/admin/topics/{topic_id}": ADMIN,
+    "DELETE /api/admin/topics/{topic_id}": ADMIN,
+    "POST /api/admin/topics/{topic_id}/move": ADMIN,
 }
 """From the API's design; a role above may do what the one below may."""
 
@@ -201,6 +232,14 @@ def ids(table: str, where: str = "true", **given: Any) -> list[str]:
     return [str(row.id) for row in found]
 
 
+def _seen(table: str, **changes: Any) -> list[dict[str, Any]]:
+    """Changes of the newest row of a course's table, in the state that it is in."""
+    newest = bank.value(
+        f"SELECT updated_at FROM learning.{table} ORDER BY created_at DESC, id DESC LIMIT 1"
+    )
+    return [{"updated_at": newest.isoformat(), **changes}]
+
+
 OTHERS_IDS: dict[tuple[str, str], Callable[[Other], list[str]]] = {
     ("/api/auth/sessions/", "session_id"): lambda other: other.login_sessions,
     ("/api/exams/sessions/", "session_id"): lambda other: [
@@ -227,6 +266,13 @@ OTHERS_IDS: dict[tuple[str, str], Callable[[Other], list[str]]] = {
     ("/api/admin/emails/", "email_id"): lambda other: other.mails,
     ("/api/admin/emails/suppressions/", "suppression_id"): lambda other: other.suppressions,
     ("/api/admin/broadcasts/", "broadcast_id"): lambda other: other.broadcasts,
+    # New ones at each call, since some of the operations end them; all of admins alone.
+    ("/api/admin/courses/", "course_id"): lambda _other: [str(authoring.a_published_course()[0])],
+    ("/api/admin/modules/", "module_id"): lambda _other: [str(authoring.a_published_course()[1])],
+    ("/api/admin/lessons/", "lesson_id"): lambda _other: [str(authoring.a_published_course()[2])],
+    ("/api/admin/topics/", "topic_id"): lambda _other: [
+        str(authoring.a_topic(authoring.a_course()))
+    ],
 }
 """Path prefix and parameter -> the rows of another that it can name."""
 
@@ -265,6 +311,19 @@ VALID_BODIES: dict[str, Callable[[Other], list[dict[str, Any]]]] = {
     ],
     "PATCH /api/admin/promotion-codes/{code_id}": lambda _other: [{"is_active": False}],
     "PATCH /api/admin/broadcasts/{broadcast_id}": lambda _other: [{"name": "a stranger's"}],
+    "PATCH /api/admin/courses/{course_id}": lambda _other: _seen("courses", title="Theirs"),
+    "PUT /api/admin/courses/{course_id}/prerequisites": lambda _other: [{"course_ids": []}],
+    "POST /api/admin/courses/{course_id}/modules": lambda _other: [{"title": "Theirs"}],
+    "POST /api/admin/courses/{course_id}/topics": lambda _other: [{"name": "Theirs"}],
+    "PATCH /api/admin/modules/{module_id}": lambda _other: _seen("modules", title="Theirs"),
+    "POST /api/admin/modules/{module_id}/move": lambda _other: [{"position": 0}],
+    "POST /api/admin/modules/{module_id}/lessons": lambda _other: [
+        {"title": "Theirs", "kind": "ARTICLE"}
+    ],
+    "PATCH /api/admin/lessons/{lesson_id}": lambda _other: _seen("lessons", title="Theirs"),
+    "POST /api/admin/lessons/{lesson_id}/move": lambda _other: [{"position": 0}],
+    "PATCH /api/admin/topics/{topic_id}": lambda _other: _seen("topics", name="Theirs"),
+    "POST /api/admin/topics/{topic_id}/move": lambda _other: [{"position": 0}],
 }
 """What an operation takes whose path names a row: it must be refused for WHOSE row it is, not for
 its form.
@@ -617,7 +676,7 @@ def test_the_back_office_reaches_an_account_and_finds_no_account_of_nobody(
     for operation in OPERATIONS:
         if role not in MAY_CALL.get(WHO_MAY_CALL[operation.name], ()) or not operation.parameters:
             continue
-        named = [(each, {200, 202, 204}) for each in operation.others_ids(other)]
+        named = [(each, {200, 201, 202, 204}) for each in operation.others_ids(other)]
         for identifier, done in (*named, (str(uuid4()), {404})):
             for request in _requests(operation, other, identifier):
                 answer = caller.request(**request)
