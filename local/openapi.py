@@ -43,6 +43,7 @@ TAGS = {
     "auth": "Sign-up, sign-in, sessions, verification and passwords.",
     "users": "The signed-in person: account, profile and preferences.",
     "exams": "Timed exams: choose, start, answer, pause, submit and review.",
+    "courses": "Catalogue, lessons, progress, notes, search, certificates.",
     "quizzes": "Short sets of questions: attempts, answers, results and their analysis.",
     "billing": "Products, checkout, purchases, subscriptions, invoices.",
     "community": "Notifications, and links of mails to unsubscribe.",
