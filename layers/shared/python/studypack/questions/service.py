@@ -15,7 +15,7 @@ from studypack.courses.models import Topic
 from studypack.questions.answers import QuestionContent, validate_content
 from studypack.questions.models import Question, QuestionOption, QuestionStatus, QuestionVersion
 
-_RETIRED_BY_IMPORT = {"retired_by": "import"}
+RETIRED_BY_IMPORT = {"retired_by": "import"}
 """In `metadata`: tells what left its author's files from what somebody withdrew by hand."""
 
 
@@ -117,7 +117,7 @@ def retire_missing(session: Session, course_id: UUID, source_ids: Collection[str
     ).all()
     for question in missing:
         question.status = QuestionStatus.RETIRED
-        question.question_metadata = question.question_metadata | _RETIRED_BY_IMPORT
+        question.question_metadata = question.question_metadata | RETIRED_BY_IMPORT
     session.flush()
     return len(missing)
 
@@ -150,12 +150,12 @@ def _check_courses(
 
 
 def _revive(question: Question) -> bool:
-    if not _RETIRED_BY_IMPORT.items() <= question.question_metadata.items():
+    if not RETIRED_BY_IMPORT.items() <= question.question_metadata.items():
         return False
     question.question_metadata = {
         name: value
         for name, value in question.question_metadata.items()
-        if name not in _RETIRED_BY_IMPORT
+        if name not in RETIRED_BY_IMPORT
     }
     if question.status is not QuestionStatus.RETIRED:  # somebody was faster, by hand
         return False
