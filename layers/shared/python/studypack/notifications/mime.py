@@ -14,6 +14,7 @@ from email.headerregistry import Address, BaseHeader, HeaderRegistry, Unstructur
 from email.message import EmailMessage
 from email.policy import SMTP, Policy
 from email.utils import format_datetime, parseaddr
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -33,7 +34,15 @@ class _Verbatim(UnstructuredHeader, BaseHeader):
         return f"{self.name}: {self}{policy.linesep}"
 
 
-_headers = HeaderRegistry()
+class _Headers(HeaderRegistry):
+    """The package makes a class for each header it is given; these are made once a name."""
+
+    @lru_cache(maxsize=64)  # noqa: B019 (there is one registry, which lives as long as we do)
+    def __getitem__(self, name: str) -> type:
+        return super().__getitem__(name)
+
+
+_headers = _Headers()
 for _name in ("list-unsubscribe", "list-unsubscribe-post", "message-id", "x-entity-ref-id"):
     _headers.map_to_type(_name, _Verbatim)
 _POLICY: Final = SMTP.clone(header_factory=_headers)
@@ -108,6 +117,8 @@ def ascii_address(address: str) -> str:
     return written
 
 
+@lru_cache(maxsize=8)
 def _mailbox(text: str) -> Address:
+    """What a setting says; parsed once, not for every mail."""
     name, address = parseaddr(text)
     return Address(display_name=name, addr_spec=ascii_address(address))
