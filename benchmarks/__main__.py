@@ -17,7 +17,15 @@ os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"  # they would go to the termi
 
 from benchmarks.report import Report
 
-NAMES = ("round_trips", "autosave", "imports", "scoring", "webhooks")
+NAMES = (
+    "round_trips",
+    "autosave",
+    "imports",
+    "scoring",
+    "webhooks",
+    "email_triggers",
+    "email_queue",
+)
 WIDTH = 120
 """Where there is no terminal to ask."""
 WITHOUT_DATABASE = {"imports"}
