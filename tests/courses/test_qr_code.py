@@ -31,12 +31,7 @@ def read_back(modules: Matrix) -> bytes:
         for at in range(0, len(stream) - 7, 8)
     ]
     check_size, sizes = qr_code._BLOCKS[version - 1]
-    places = [
-        (block, row)
-        for row in range(max(sizes))
-        for block in range(len(sizes))
-        if row < sizes[block]
-    ]
+    places = [place for row in range(max(sizes)) for place, size in enumerate(sizes) if row < size]
     blocks: list[list[int]] = [[] for _ in sizes]
     for place, byte in zip(places, codewords, strict=False):
         blocks[place].append(byte)

@@ -16,6 +16,7 @@ from studypack.access.authentication import Caller
 from studypack.billing.features import Feature
 from studypack.core.errors import Unprocessable
 from studypack.courses.access import VISIBLE_COURSE, VISIBLE_LESSON, VISIBLE_MODULE
+from studypack.courses.content.plain import APART
 from studypack.courses.models import LessonKind
 
 DEFAULT_LIMIT: Final = 20
@@ -62,6 +63,7 @@ class Hit:
 
 _START, _STOP, _GAP = "\x02", "\x03", " … "
 _MARKED: Final = re.compile(f"{_START}([^{_STOP}]*){_STOP}")
+_UNSHOWN: Final = re.compile(f"[{_START}{_STOP}{APART}]")
 _SNIPPED: Final = 60_000
 """Characters of a body, and of a transcript, in which the words are shown."""
 
@@ -175,7 +177,7 @@ def parts_of(marked: str) -> Sequence[Part]:
     """A snippet's text in pieces, on one line."""
     parts: list[Part] = []
     for number, piece in enumerate(_MARKED.split(marked)):
-        plain = re.sub(r"\s+", " ", piece).replace(_START, "").replace(_STOP, "")
+        plain = re.sub(r"\s+", " ", _UNSHOWN.sub("", piece))
         if plain:
             parts.append(Part(plain, match=number % 2 == 1))
     return parts

@@ -19,7 +19,7 @@ class Prepared:
     """A TipTap document."""
     content_markdown: str | None
     body_text: str
-    """Everything visible without markup, for search."""
+    """Everything visible without markup, as search reads it (plain.searchable)."""
 
 
 def prepare(content: dict[str, Any] | None, content_markdown: str | None) -> Prepared:
@@ -35,11 +35,11 @@ def prepare(content: dict[str, Any] | None, content_markdown: str | None) -> Pre
         )
     if content is not None:
         document = tiptap.accept(content)
-        return Prepared(document, None, plain.to_text(document))
+        return Prepared(document, None, plain.searchable(plain.to_text(document)))
     text = markdown.normalized(content_markdown or "")
     if not text.strip():
         return Prepared(None, None, "")
-    return Prepared(None, text, plain.to_text(markdown.accept(text)))
+    return Prepared(None, text, plain.searchable(plain.to_text(markdown.accept(text))))
 
 
 def to_html(

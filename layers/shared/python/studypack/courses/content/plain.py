@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 Node = dict[str, Any]
+
+APART: Final = "\x1f"
+"""Ascii, because beyond it a database without a locale takes everything for letters."""
+_LIKE_A_TAG: Final = re.compile(r"<(?=[^\W\d]|[/!?])")
 
 _LINES: Final = frozenset({"paragraph", "heading", "codeBlock", "image"})
 """Blocks that hold words themselves; each is a line, or several."""
@@ -16,6 +21,13 @@ def to_text(document: Node | None) -> str:
     if document is None:
         return ""
     return "\n".join(line for line in _lines(document) if line)
+
+
+def searchable(words: str) -> str:
+    """Text as PostgreSQL's parser reads every word of it: it takes `<b` for the beginning of a tag,
+    and drops what stands up to the next `>`. A control character keeps them apart.
+    """
+    return _LIKE_A_TAG.sub(f"<{APART}", words)
 
 
 def inline_text(node: Node) -> str:
