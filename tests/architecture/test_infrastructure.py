@@ -255,6 +255,19 @@ def _parts(value: Any) -> Iterator[Any]:
 ANY_RESOURCE = {"SendMails": "ses:GetAccount is about the account and knows no resource"}
 """Resource: why one of its statements may be about everything."""
 
+
+def test_files_of_lessons_are_nobodys_without_our_signature() -> None:
+    bucket = RESOURCES["LessonFiles"]
+    given = bucket["Properties"]
+
+    assert all(given["PublicAccessBlockConfiguration"].values())
+    assert given["BucketEncryption"]
+    assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+    [refused] = RESOURCES["LessonFilesPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert refused["Effect"] == "Deny"
+    assert refused["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
 ANYBODY = {
     "SecretsEndpoint": "only functions reach it, through its security group, with their own rights",
     "StorageEndpoint": "the same, by the route tables of their subnets",
@@ -284,7 +297,13 @@ POLICIES: dict[str, set[str]] = {
     "api.users": {"ReadTotpKey", "NudgeMails"},
     "api.exams": {"ReadReceiptKey"},
     "api.billing": {"ReadStripeSecret", "NudgeMails"},
-    "api.admin": {"ReadStripeSecret", "NudgeMails"},
+    "api.admin": {
+        "ReadStripeSecret",
+        "NudgeMails",
+        "ReadMuxSecret",
+        "ReadLessonFiles",
+        "WriteLessonFiles",
+    },
     "api.community": {"ReadMailTokenKey"},
     "cron.dispatch_emails": {"SendMails", "ReadMailTokenKey"},
     "workers.send_emails": {"SendMails", "ReadMailTokenKey"},
@@ -293,6 +312,8 @@ POLICIES: dict[str, set[str]] = {
     "cron.settle_with_stripe": {"ReadStripeSecret"},
     "cron.reconcile_stripe": {"ReadStripeSecret"},
     "webhooks.stripe": {"ReadStripeSecret", "NudgeMails"},
+    "webhooks.mux": {"ReadMuxSecret"},
+    "cron.settle_media": {"ReadMuxSecret", "WriteLessonFiles"},
 }
 """What a function may beside reading the database's secret; a new right is written down here."""
 
@@ -320,6 +341,7 @@ SECRETS = {
     "TOTP_KEY_SECRET_ARN": ("ReadTotpKey", {"Ref": "TotpKey"}),
     "OAUTH_SECRET_ARN": ("ReadOAuthSecret", {"Ref": "OAuthSecretArn"}),
     "STRIPE_SECRET_ARN": ("ReadStripeSecret", {"Ref": "StripeSecretArn"}),
+    "MUX_SECRET_ARN": ("ReadMuxSecret", {"Ref": "MuxSecretArn"}),
     "MAIL_TOKEN_SECRET_ARN": ("ReadMailTokenKey", {"Ref": "MailTokenKey"}),
 }
 """Setting: what allows reading its secret, and which that is."""
@@ -364,11 +386,12 @@ EGRESS = {
     "cron.dispatch_emails": "asks SES",
     "workers.send_emails": "asks SES",
     "api.billing": "asks Stripe",
-    "api.admin": "asks Stripe",
+    "api.admin": "asks Stripe and Mux",
     "cron.retry_stripe_events": "asks Stripe",
     "cron.settle_with_stripe": "asks Stripe",
     "cron.reconcile_stripe": "asks Stripe",
     "webhooks.stripe": "asks Stripe",
+    "cron.settle_media": "asks Mux",
 }
 """Functions that may call others' services, and why; the rest have no route to the internet."""
 
@@ -517,6 +540,7 @@ def _holds(condition: Any, values: Mapping[str, str]) -> bool:
 ENOUGH = {"Build": "a1b2c3d", "WebBaseUrl": "https://learn.example.com"}
 CERTIFICATE = "arn:aws:acm:eu-central-1:000000000000:certificate/1"
 OAUTH_SECRET = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:studypack/oauth-a1b2c3"
+MUX_SECRET = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:studypack/mux-a1b2c3"
 STRIPE_SECRET = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:studypack/stripe-a1b2c3"
 URL = "postgresql://u:p@ep-1.eu-central-1.aws.neon.tech/studypack"
 PAID = {"StripeSecretArn": STRIPE_SECRET, "Egress": "nat-gateway"}
@@ -538,6 +562,7 @@ HEARD = {"MailDomain": "example.com", "Egress": "nat-gateway"}
         },
         {"MailDomain": "example.com", "Database": "external", "DatabaseUrl": URL},
         {"StripeSecretArn": STRIPE_SECRET, "Database": "external", "DatabaseUrl": URL},
+        {"MuxSecretArn": MUX_SECRET, "Egress": "nat-gateway"},
         {"GoogleClientId": "1.apps", "OAuthSecretArn": OAUTH_SECRET, "Egress": "nat-gateway"},
         {
             "GitHubClientId": "Iv1.a",
@@ -573,6 +598,8 @@ def test_parameters_that_go_together_are_accepted(more: dict[str, str]) -> None:
         ({"MailDomain": "example.com"}, "Egress"),
         ({"MailDomain": "hello@example.com", "Egress": "nat-gateway"}, "MailDomain"),
         ({"StripeSecretArn": STRIPE_SECRET}, "Egress"),
+        ({"MuxSecretArn": MUX_SECRET}, "Egress"),
+        ({"MuxSecretArn": "key", "Egress": "nat-gateway"}, "MuxSecretArn"),
         ({"StripeSecretArn": "sk_live_1", "Egress": "nat-gateway"}, "StripeSecretArn"),
         ({"GoogleClientId": "1.apps", "Egress": "nat-gateway"}, "OAuthSecretArn"),
         ({"GitHubClientId": "Iv1.a", "Egress": "nat-gateway"}, "OAuthSecretArn"),
