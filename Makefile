@@ -23,7 +23,7 @@ SAM := env -u PYTHONPATH -u MAKEFLAGS -u MAKELEVEL SAM_CLI_TELEMETRY=0 .tools/sa
 .PHONY: help
 help: ## Show this list
 	@echo "StudyPack: make TARGET"
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
 run: $(VENV) ## Start everything on this machine and print the addresses; Ctrl-C stops it, data stays
@@ -78,6 +78,21 @@ migrate: $(VENV) ## Bring the local database to the newest schema
 .PHONY: seed
 seed: $(VENV) ## Fill the local database with the sample courses and people
 	@$(BIN)/python -m local seed
+
+.PHONY: course-import
+course-import: $(VENV) ## Write the course in a folder to the local database, or DATABASE_URL's (DIR=...)
+	@test -n "$(DIR)" || { echo "usage: make course-import DIR=local/content/courses/SLUG" >&2; exit 2; }
+	@$(BIN)/python -m local.course_files import "$(DIR)"
+
+.PHONY: course-export
+course-export: $(VENV) ## Write a course of the database into a folder (COURSE=slug DIR=...)
+	@test -n "$(COURSE)" && test -n "$(DIR)" || { \
+		echo "usage: make course-export COURSE=python-programming DIR=some/folder" >&2; exit 2; }
+	@$(BIN)/python -m local.course_files export "$(COURSE)" "$(DIR)"
+
+.PHONY: course-roundtrip
+course-roundtrip: $(VENV) ## Take the sample courses through an empty database and back: what differs?
+	@$(BIN)/python -m local.course_files roundtrip
 
 .PHONY: sync-products
 sync-products: $(VENV) ## Bring Stripe up to the price list (STRIPE_API_KEY names the account; `run` does it itself)

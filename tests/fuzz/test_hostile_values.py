@@ -345,7 +345,7 @@ def _properties(name: str) -> dict[str, Any]:
 def _with_bodies() -> Iterator[str]:
     for path, item in DOCUMENT["paths"].items():
         for method, operation in item.items():
-            if "requestBody" in operation:
+            if "application/json" in operation.get("requestBody", {}).get("content", {}):
                 yield f"{method.upper()} {path}"
 
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from api.admin import (
     assets,
     certificates,
+    course_files,
     courses,
     email_routes,
     lessons,
@@ -118,6 +119,7 @@ def read_audit_log(
 router.include_router(products.router)
 router.include_router(promotion_codes.router)
 router.include_router(refunds.router)
+router.include_router(course_files.router)
 router.include_router(courses.router)
 router.include_router(modules.router)
 router.include_router(lessons.router)
