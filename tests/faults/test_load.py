@@ -77,7 +77,7 @@ def test_environments_without_a_connection_say_so_until_there_is_one(
     environment = {
         **orders.environment,
         "DATABASE_POOL_SIZE": "1",
-        "DATABASE_CONNECT_SECONDS": "1",
+        "DATABASE_CONNECT_SECONDS": "5",  # 16 processes import their first request's code at once
     }
 
     def save(learner: Learner, port: int) -> None:
