@@ -118,8 +118,8 @@ def create(
         given["slug"] = free_slug(slug_of(given["title"], otherwise="quiz"), taken)
     elif given["slug"] in taken:
         raise _slug_taken()
+    _check_place(session, course_id, given.get("module_id"), given.get("topic_id"))
     quiz = Quiz(course_id=course_id, **given)
-    _check_place(session, quiz)
     session.add(quiz)
     session.flush()
     session.refresh(quiz)
@@ -150,10 +150,11 @@ def change(
     if given.get("slug", quiz.slug) in _slugs(session, quiz.course_id) - {quiz.slug}:
         raise _slug_taken()
     changed = sorted(name for name, new in given.items() if getattr(quiz, name) != new)
+    if {"module_id", "topic_id"} & set(changed):
+        place = given.get("module_id", quiz.module_id), given.get("topic_id", quiz.topic_id)
+        _check_place(session, quiz.course_id, *place)
     for name in changed:
         setattr(quiz, name, given[name])
-    if {"module_id", "topic_id"} & set(changed):
-        _check_place(session, quiz)
     if quiz.published:
         publishing.check(session, quiz)
     moved = "module_id" in changed
@@ -320,21 +321,21 @@ def _slugs(session: Session, course_id: UUID) -> set[str]:
     )
 
 
-def _check_place(session: Session, quiz: Quiz) -> None:
+def _check_place(
+    session: Session, course_id: UUID, module_id: UUID | None, topic_id: UUID | None
+) -> None:
     """A module and a topic of the quiz's own course, at least one of them."""
     errors = []
-    if quiz.module_id is None and quiz.topic_id is None:
+    if module_id is None and topic_id is None:
         message = "A quiz belongs to a module or to a topic."
         errors.append(FieldError("module_id", "missing", message))
     known_module = exists().where(
-        Module.id == quiz.module_id,
-        Module.course_id == quiz.course_id,
-        Module.deleted_at.is_(None),
+        Module.id == module_id, Module.course_id == course_id, Module.deleted_at.is_(None)
     )
-    if quiz.module_id is not None and not session.scalar(select(known_module)):
+    if module_id is not None and not session.scalar(select(known_module)):
         errors.append(FieldError("module_id", "unknown", "The course has no such module."))
-    known_topic = exists().where(Topic.id == quiz.topic_id, Topic.course_id == quiz.course_id)
-    if quiz.topic_id is not None and not session.scalar(select(known_topic)):
+    known_topic = exists().where(Topic.id == topic_id, Topic.course_id == course_id)
+    if topic_id is not None and not session.scalar(select(known_topic)):
         errors.append(FieldError("topic_id", "unknown", "The course has no such topic."))
     if errors:
         raise Unprocessable("The quiz cannot be put there.", errors=errors)
