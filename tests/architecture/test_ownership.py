@@ -20,7 +20,8 @@ from local import openapi
 from local import template as sam
 from studypack.core.business_settings import forget_business_settings
 from studypack.core.database import transaction
-from tests.support import authoring, bank, exams, ledger
+from studypack.courses import certificates
+from tests.support import authoring, bank, exams, holdings, ledger
 from tests.support.billing import LocalStripe
 from tests.support.inbox import tell
 from tests.support.people import PASSWORD, Person
@@ -145,6 +146,14 @@ WHO_MAY_CALL = {
     "POST /api/admin/broadcasts/{broadcast_id}/preview": ADMIN,
     "POST /api/admin/broadcasts/{broadcast_id}/start": ADMIN,
     "POST /api/admin/broadcasts/{broadcast_id}/stop": ADMIN,
+    # Whoever has a certificate's code may verify it.
+    "GET /api/certificates/{code}": PUBLIC,
+    "GET /api/certificates/{code}.pdf": PUBLIC,
+    "GET /api/certificates": USER,
+    "GET /api/search": USER,
+    "GET /api/admin/certificates": ADMIN,
+    "POST /api/admin/certificates/{certificate_id}/revoke": ADMIN,
+    "POST /api/admin/certificates/{certificate_id}/reissue": ADMIN,
     "GET /api/admin/courses": ADMIN,
     "POST /api/admin/courses": ADMIN,
     "POST /api/admin/courses/import": ADMIN,
@@ -208,6 +217,7 @@ class Other:
     broadcasts: list[str]
     suppressions: list[str]
     """Nobody's in particular."""
+    certificate: str
 
     def ids_in(self, table: str) -> list[str]:
         """Of this person's rows of money."""
@@ -221,6 +231,7 @@ class Other:
             self.person.email,
             self.running["id"],
             self.submitted["id"],
+            self.certificate,
             *self.login_sessions,
             *self.money.all_ids,
             *self.ids_in("purchases"),
@@ -268,6 +279,7 @@ OTHERS_IDS: dict[tuple[str, str], Callable[[Other], list[str]]] = {
     ("/api/admin/emails/", "email_id"): lambda other: other.mails,
     ("/api/admin/emails/suppressions/", "suppression_id"): lambda other: other.suppressions,
     ("/api/admin/broadcasts/", "broadcast_id"): lambda other: other.broadcasts,
+    ("/api/admin/certificates/", "certificate_id"): lambda other: [other.certificate],
     # New ones at each call, since some of the operations end them; all of admins alone.
     ("/api/admin/courses/", "course_id"): lambda _other: [str(authoring.a_published_course()[0])],
     ("/api/admin/modules/", "module_id"): lambda _other: [str(authoring.a_published_course()[1])],
@@ -279,6 +291,9 @@ OTHERS_IDS: dict[tuple[str, str], Callable[[Other], list[str]]] = {
 """Path prefix and parameter -> the rows of another that it can name."""
 
 VALID_BODIES: dict[str, Callable[[Other], list[dict[str, Any]]]] = {
+    "POST /api/admin/certificates/{certificate_id}/revoke": lambda _other: [
+        {"reason": "a stranger's wish"}
+    ],
     "PATCH /api/exams/sessions/{session_id}": lambda _other: [
         {"action": "pause"},
         {"action": "resume"},
@@ -346,8 +361,10 @@ class Operation:
 
     @property
     def parameters(self) -> list[str]:
-        """Those that name rows; a provider is nobody's."""
-        return [name for name in re.findall(r"\{(\w+)\}", self.path) if name != "provider"]
+        """Those that name rows; a provider is nobody's, and a code whoever's knows it."""
+        return [
+            name for name in re.findall(r"\{(\w+)\}", self.path) if name not in {"provider", "code"}
+        ]
 
     @property
     def address(self) -> str:
@@ -358,7 +375,8 @@ class Operation:
     def answers(self) -> set[int]:
         """What somebody is answered who may call it, without a row and without a body."""
         # No provider is offered in these tests, and none is linked.
-        nothing_there = "{provider}" in self.path or self.name in OF_A_SUBSCRIBER
+        of_nothing = "{provider}" in self.path or "{code}" in self.path
+        nothing_there = of_nothing or self.name in OF_A_SUBSCRIBER
         return {200, 204, 422} | ({404} if nothing_there else set())
 
     def others_ids(self, other: Other) -> list[str]:
@@ -433,7 +451,24 @@ def other(sign_up: Callable[..., Person], standin: LocalStripe) -> Other:
     tell(person.id, "a", "b")
     mails, broadcasts = _failed_mails_of(person), [_draft_broadcast()]
     suppressions = [_bounce_of(person)]
-    return Other(person, login_sessions, running, submitted, money, mails, broadcasts, suppressions)
+    return Other(
+        person,
+        login_sessions,
+        running,
+        submitted,
+        money,
+        mails,
+        broadcasts,
+        suppressions,
+        _certificate_of(person),
+    )
+
+
+def _certificate_of(person: Person) -> str:
+    with transaction() as session:
+        course = authoring.a_published_course()[0]
+        made = certificates.issue(session, person.id, course, now=holdings.database_time())
+        return str(made)
 
 
 def _failed_mails_of(person: Person) -> list[str]:

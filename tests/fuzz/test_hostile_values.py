@@ -240,6 +240,7 @@ FITTING: dict[str, dict[str, Any]] = {
         "segment": {},
         "per_minute": 10,
     },
+    "POST /api/admin/certificates/{certificate_id}/revoke": {"reason": "x"},
     "POST /api/admin/courses": {
         "title": "A course of fuzz",
         "slug": "fuzz",

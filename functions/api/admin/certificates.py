@@ -44,7 +44,9 @@ def list_certificates(
     paging: Paging,
     user_id: Annotated[UUID | None, Query(description="Whose")] = None,
     course_id: UUID | None = None,
-    code: Annotated[str | None, Query(max_length=LONGEST_TYPED)] = None,
+    code: Annotated[
+        str | None, Query(max_length=LONGEST_TYPED, pattern=r"^[0-9A-Za-z]{4}[0-9A-Za-z -]{12,}$")
+    ] = None,
 ) -> Page[AdminCertificateOut]:
     """Certificates, revoked ones too, newest first. Admins only."""
     found = certificates.search(session, paging, user_id=user_id, course_id=course_id, code=code)

@@ -11,6 +11,7 @@ from pydantic import Field
 from studypack.access.guards import CurrentUser
 from studypack.core.http import DbSession, Out
 from studypack.courses import search
+from studypack.courses.authoring.slugs import SLUG_PATTERN
 from studypack.courses.models import LessonKind
 from studypack.courses.search import DEFAULT_LIMIT, LONGEST_QUERY, MAX_LIMIT, HitKind
 
@@ -62,7 +63,12 @@ def search_content(
         ),
     ],
     course: Annotated[
-        str | None, Query(max_length=200, description="The slug of the only course to look in")
+        str | None,
+        Query(
+            max_length=200,
+            pattern=SLUG_PATTERN,
+            description="The slug of the only course to look in",
+        ),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
 ) -> SearchOut:
