@@ -23,8 +23,27 @@ from starlette.testclient import TestClient
 from local import postgres
 from tests.support.billing import standin, stripe_server, webhook_settings
 from tests.support.buyer import buyer
+from tests.support.videos import (
+    bucket,
+    mux_key,
+    mux_server,
+    mux_webhook_settings,
+    s3_server,
+    videos,
+)
 
-__all__ = ["buyer", "standin", "stripe_server", "webhook_settings"]
+__all__ = [
+    "bucket",
+    "buyer",
+    "mux_key",
+    "mux_server",
+    "mux_webhook_settings",
+    "s3_server",
+    "standin",
+    "stripe_server",
+    "videos",
+    "webhook_settings",
+]
 """Fixtures that are written elsewhere."""
 
 os.environ.update(

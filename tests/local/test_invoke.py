@@ -21,6 +21,7 @@ def test_every_function_answers_its_sample_event(
     event = json.loads(invoke.sample_event(function).read_text(encoding="utf-8"))
     if function.kind is sam.Kind.WEBHOOK:
         request.getfixturevalue("webhook_settings")
+        request.getfixturevalue("mux_webhook_settings")
 
     result = invoke.call(function, event)
 
