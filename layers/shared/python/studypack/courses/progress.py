@@ -43,31 +43,34 @@ class LessonState:
 _NOTHING: Final = Completed(first_time=False, module_completed=False, course_completed=False)
 _STATE: Final = "view_count, completed, completed_at, position_seconds, watched_seconds"
 
+_OPEN: Final = f"""
+    INSERT INTO learning.lesson_progress AS p
+           (id, user_id, lesson_id, view_count, last_viewed_at, created_at, updated_at)
+    VALUES (public.uuid7(), :user_id, :lesson_id, 1, :now, :now, :now)
+    ON CONFLICT (user_id, lesson_id) DO UPDATE
+       SET view_count = p.view_count + 1, updated_at = excluded.updated_at,
+           last_viewed_at = greatest(p.last_viewed_at, excluded.last_viewed_at)
+    RETURNING {_STATE}
+"""  # noqa: S608 (our own text)
+
+_BEGIN_MODULE: Final = """
+    INSERT INTO learning.module_progress AS m
+           (id, user_id, module_id, status, started_at, last_accessed_at, created_at, updated_at)
+    SELECT public.uuid7(), CAST(:user_id AS uuid), CAST(:module_id AS uuid), 'IN_PROGRESS',
+           CAST(:now AS timestamptz), :now, :now, :now
+      FROM opened
+    ON CONFLICT (user_id, module_id) DO UPDATE
+       SET last_accessed_at = greatest(m.last_accessed_at, excluded.last_accessed_at),
+           started_at = coalesce(m.started_at, excluded.started_at),
+           status = CASE WHEN m.status = 'NOT_STARTED' THEN excluded.status ELSE m.status END
+"""
+
 # The module's row comes from the lesson's: so they are locked in the one order of completion.py.
 _VIEW: Final = text(
-    f"""
-    WITH viewed AS (
-        INSERT INTO learning.lesson_progress AS p
-               (id, user_id, lesson_id, view_count, last_viewed_at, created_at, updated_at)
-        VALUES (public.uuid7(), :user_id, :lesson_id, 1, :now, :now, :now)
-        ON CONFLICT (user_id, lesson_id) DO UPDATE
-           SET view_count = p.view_count + 1, updated_at = excluded.updated_at,
-               last_viewed_at = greatest(p.last_viewed_at, excluded.last_viewed_at)
-        RETURNING {_STATE}),
-    begun AS (
-        INSERT INTO learning.module_progress AS m
-               (id, user_id, module_id, status, started_at, last_accessed_at, created_at,
-                updated_at)
-        SELECT public.uuid7(), CAST(:user_id AS uuid), CAST(:module_id AS uuid), 'IN_PROGRESS',
-               CAST(:now AS timestamptz), :now, :now, :now
-          FROM viewed
-        ON CONFLICT (user_id, module_id) DO UPDATE
-           SET last_accessed_at = greatest(m.last_accessed_at, excluded.last_accessed_at),
-               started_at = coalesce(m.started_at, excluded.started_at),
-               status = CASE WHEN m.status = 'NOT_STARTED' THEN excluded.status ELSE m.status END)
-    SELECT * FROM viewed
-    """  # noqa: S608 (our own text)
+    f"WITH opened AS ({_OPEN}), begun AS ({_BEGIN_MODULE}) SELECT * FROM opened"  # noqa: S608 (our own text)
 )
+_OPEN_ONLY: Final = text(_OPEN)
+_BEGIN_MODULE_ONLY: Final = text(f"WITH opened AS (SELECT 1) {_BEGIN_MODULE}")
 
 _LOCK: Final = text(
     f"""
@@ -93,7 +96,7 @@ def view(session: Session, caller: Caller, lesson_id: UUID) -> LessonState:
     Raises what `open_lesson` and `ensure_enrolled` raise, as all of these do.
     """
     lesson = _to_work_on(session, caller, lesson_id)
-    return _state(session, lesson, _view(session, caller, lesson))
+    return _state(session, lesson, session.execute(_VIEW, _given(caller, lesson)).one())
 
 
 def beat(
@@ -114,19 +117,25 @@ def beat(
     if lesson.duration_seconds is None:
         raise Conflict("This lesson has no video to watch.", code="no_video")
     recorded = _record(session, caller, lesson, beats, position)
+    was_open = recorded is not None
     if recorded is None:
-        _view(session, caller, lesson)
+        session.execute(_OPEN_ONLY, _given(caller, lesson))
         recorded = _record(session, caller, lesson, beats, position)
         if recorded is None:
             raise RuntimeError("a lesson's progress is gone while its transaction is under way")
+    needed = _needed(session, lesson)
+    if needed is not None and not recorded.completed and recorded.watched_seconds >= needed:
+        state = _complete(session, caller, lesson)
+    else:
+        state = _state(session, lesson, recorded)
+        if not was_open:
+            # Not before the enrolment, which a completion locks: see completion.py.
+            session.execute(_BEGIN_MODULE_ONLY, _given(caller, lesson))
     if recorded.is_first and lesson.is_first_free_video:
         first_video.record_started(
             session, caller.id, lesson, client_session_id=client_session_id, now=caller.now
         )
-    needed = _needed(session, lesson)
-    if needed is not None and not recorded.completed and recorded.watched_seconds >= needed:
-        return _complete(session, caller, lesson)
-    return _state(session, lesson, recorded)
+    return state
 
 
 def complete(session: Session, caller: Caller, lesson_id: UUID) -> LessonState:
@@ -136,8 +145,7 @@ def complete(session: Session, caller: Caller, lesson_id: UUID) -> LessonState:
     `needed_seconds`, or `video_not_ready`.
     """
     lesson = _to_work_on(session, caller, lesson_id)
-    given = {"user_id": caller.id, "lesson_id": lesson.lesson_id}
-    before = session.execute(_LOCK, given).one_or_none()
+    before = session.execute(_LOCK, _given(caller, lesson)).one_or_none()
     if before is not None and before.completed:
         return _state(session, lesson, before)
     if before is None or before.view_count == 0:
@@ -162,16 +170,13 @@ def _to_work_on(session: Session, caller: Caller, lesson_id: UUID) -> OpenLesson
     return lesson
 
 
-def _view(session: Session, caller: Caller, lesson: OpenLesson) -> Row[Any]:
-    return session.execute(
-        _VIEW,
-        {
-            "user_id": caller.id,
-            "lesson_id": lesson.lesson_id,
-            "module_id": lesson.module_id,
-            "now": caller.now,
-        },
-    ).one()
+def _given(caller: Caller, lesson: OpenLesson) -> dict[str, Any]:
+    return {
+        "user_id": caller.id,
+        "lesson_id": lesson.lesson_id,
+        "module_id": lesson.module_id,
+        "now": caller.now,
+    }
 
 
 def _record(
@@ -197,8 +202,7 @@ def _needed(session: Session, lesson: OpenLesson) -> int | None:
 
 def _complete(session: Session, caller: Caller, lesson: OpenLesson) -> LessonState:
     """The lesson's progress is locked, and there is nothing against it."""
-    given = {"user_id": caller.id, "lesson_id": lesson.lesson_id, "now": caller.now}
-    row = session.execute(_COMPLETE, given).one()
+    row = session.execute(_COMPLETE, _given(caller, lesson)).one()
     completed = complete_item(
         session,
         caller.id,
