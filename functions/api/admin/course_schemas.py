@@ -80,7 +80,7 @@ class PrerequisitesIn(In):
     course_ids: Ids
 
 
-class PrerequisiteOut(Out):
+class AdminPrerequisiteOut(Out):
     """A course that another asks for."""
 
     id: UUID
@@ -88,14 +88,14 @@ class PrerequisiteOut(Out):
     title: str
 
 
-class PrerequisitesOut(Out):
+class AdminPrerequisitesOut(Out):
     """What a course asks for, by slug."""
 
-    items: list[PrerequisiteOut]
+    items: list[AdminPrerequisiteOut]
 
     @classmethod
-    def of(cls, found: list[Prerequisite]) -> PrerequisitesOut:
-        return cls(items=[PrerequisiteOut.model_validate(each) for each in found])
+    def of(cls, found: list[Prerequisite]) -> AdminPrerequisitesOut:
+        return cls(items=[AdminPrerequisiteOut.model_validate(each) for each in found])
 
 
 class AdminCourseOut(Out):

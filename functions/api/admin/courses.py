@@ -11,7 +11,7 @@ from api.admin.course_schemas import (
     CourseIn,
     CoursePatch,
     PrerequisitesIn,
-    PrerequisitesOut,
+    AdminPrerequisitesOut,
 )
 from studypack.access.guards import AdminUser
 from studypack.core.http import DbSession, Page, Paging, page_of
@@ -74,17 +74,19 @@ def unpublish_course(course_id: UUID, caller: AdminUser, session: DbSession) -> 
 
 
 @router.get("/{course_id}/prerequisites")
-def list_prerequisites(course_id: UUID, _caller: AdminUser, session: DbSession) -> PrerequisitesOut:
+def list_prerequisites(
+    course_id: UUID, _caller: AdminUser, session: DbSession
+) -> AdminPrerequisitesOut:
     """The courses that one must have completed before enrolling in this one."""
-    return PrerequisitesOut.of(prerequisites.of_course(session, course_id))
+    return AdminPrerequisitesOut.of(prerequisites.of_course(session, course_id))
 
 
 @router.put("/{course_id}/prerequisites")
 def set_prerequisites(
     course_id: UUID, body: PrerequisitesIn, caller: AdminUser, session: DbSession
-) -> PrerequisitesOut:
+) -> AdminPrerequisitesOut:
     """Let a course ask for exactly these. 422 `prerequisite_cycle` with the `path` when that would
     be a circle.
     """
     prerequisites.replace(session, course_id, body.course_ids, by=caller.id)
-    return PrerequisitesOut.of(prerequisites.of_course(session, course_id))
+    return AdminPrerequisitesOut.of(prerequisites.of_course(session, course_id))
