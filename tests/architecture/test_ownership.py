@@ -21,7 +21,7 @@ from local import template as sam
 from studypack.core.business_settings import forget_business_settings
 from studypack.core.database import transaction
 from studypack.courses import certificates
-from tests.support import authoring, bank, exams, holdings, ledger
+from tests.support import authoring, bank, exams, ledger
 from tests.support.billing import LocalStripe
 from tests.support.inbox import tell
 from tests.support.people import PASSWORD, Person
@@ -279,7 +279,15 @@ OTHERS_IDS: dict[tuple[str, str], Callable[[Other], list[str]]] = {
     ("/api/admin/emails/", "email_id"): lambda other: other.mails,
     ("/api/admin/emails/suppressions/", "suppression_id"): lambda other: other.suppressions,
     ("/api/admin/broadcasts/", "broadcast_id"): lambda other: other.broadcasts,
-    ("/api/admin/certificates/", "certificate_id"): lambda other: [other.certificate],
+    # The newest: revoked at first, then the one that an admin issued in its place.
+    ("/api/admin/certificates/", "certificate_id"): lambda other: [
+        str(
+            bank.value(
+                "SELECT id FROM learning.certificates WHERE user_id = :u ORDER BY id DESC LIMIT 1",
+                u=other.person.id,
+            )
+        )
+    ],
     # New ones at each call, since some of the operations end them; all of admins alone.
     ("/api/admin/courses/", "course_id"): lambda _other: [str(authoring.a_published_course()[0])],
     ("/api/admin/modules/", "module_id"): lambda _other: [str(authoring.a_published_course()[1])],
@@ -467,7 +475,10 @@ def other(sign_up: Callable[..., Person], standin: LocalStripe) -> Other:
 def _certificate_of(person: Person) -> str:
     with transaction() as session:
         course = authoring.a_published_course()[0]
-        made = certificates.issue(session, person.id, course, now=holdings.database_time())
+        now = session.execute(text("SELECT now()")).scalar_one()
+        made = certificates.issue(session, person.id, course, now=now)
+        assert made is not None
+        certificates.revoke(session, made, by=person.id, reason="A test", now=now)
         return str(made)
 
 
