@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
+from studypack.core.config import get_settings
 from studypack.core.http import In, LongText, Out, ShortText, UtcTime
 from studypack.courses.content import to_html
 from studypack.courses.heartbeats import MAX_BEATS, Beat
@@ -119,7 +120,11 @@ class LessonOut(Out):
         return cls.model_validate(
             {
                 **vars(page),
-                "html": to_html(page.content, page.content_markdown),
+                "html": to_html(
+                    page.content,
+                    page.content_markdown,
+                    media_base=f"{get_settings().media_base_url}/{page.course.slug}",
+                ),
                 "video": None if page.video is None else PlaybackOut.of(page.video),
                 "assets": [AssetLinkOut.model_validate(asset) for asset in page.assets],
                 "progress": LessonProgressOut(
