@@ -495,7 +495,7 @@ def test_a_new_course_takes_neither_questions_nor_exams_of_another(
     assert {error.code for error in refusal.value.errors} == {"another_course"}
     fields = {error.field for error in refusal.value.errors}
     assert "exams.yaml: python-checkpoint" in fields
-    assert ("py-func-001" in fields) is not emptied
+    assert ("questions: py-func-001" in fields) is not emptied
     assert everything() == before
 
 

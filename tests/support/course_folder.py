@@ -25,9 +25,14 @@ QUIZ = "modules/first/knots-quiz.quiz.yaml"
 PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"></svg>'
 
 
+class _Plain(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 def text(data: Any) -> bytes:
     """A YAML file."""
-    return yaml.safe_dump(data, sort_keys=False).encode()
+    return yaml.dump(data, Dumper=_Plain, sort_keys=False).encode()
 
 
 def lesson(fields: dict[str, Any], body: str) -> bytes:

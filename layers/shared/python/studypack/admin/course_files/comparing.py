@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from studypack.admin.course_files.content import CourseContent, lesson_path, quiz_path
+from studypack.admin.course_files.setting import markdown_as_written
 from studypack.admin.course_files.types import TopicFile
 
 
@@ -33,8 +34,8 @@ def _facts(content: CourseContent) -> Iterator[tuple[str, Any]]:
         for lesson in module.lessons:
             path = lesson_path(module.slug, lesson)
             yield from _fields(path, lesson.file)
-            text = lesson.content_markdown
-            yield f"{path}: content", lesson.content or (text.strip("\n") if text else None)
+            text = markdown_as_written(lesson.content_markdown)
+            yield f"{path}: content", lesson.content or text
         for quiz in module.quizzes:
             yield from _fields(quiz_path(module.slug, quiz.slug), quiz.file)
         for file, data in module.assets.items():

@@ -27,7 +27,7 @@ from studypack.admin.course_files.lesson_types import (
 )
 from studypack.admin.course_files.questions import question_file
 from studypack.admin.course_files.rows import CourseRows, find_course, load_rows
-from studypack.admin.course_files.setting import as_written
+from studypack.admin.course_files.setting import as_written, markdown_as_written
 from studypack.admin.course_files.types import (
     CourseFile,
     ExamFile,
@@ -196,7 +196,6 @@ def safe_name(file_name: str) -> str:
 def _lesson(
     rows: CourseRows, lesson: Lesson, topics: Mapping[UUID, str], folder: _AssetFolder
 ) -> LessonContent:
-    markdown = lesson.content_markdown.strip("\n") if lesson.content_markdown else None
     return LessonContent(
         slug=lesson.slug,
         file=LessonFile.model_construct(
@@ -208,14 +207,18 @@ def _lesson(
             minutes=lesson.estimated_minutes,
             video=_video(lesson),
             assets=tuple(
-                AssetFile(file=folder.name_of(asset), title=asset.title)
-                for asset in rows.assets.get(lesson.id, [])
+                _asset(folder.name_of(asset), asset) for asset in rows.assets.get(lesson.id, [])
             ),
         ),
         content=lesson.content,
-        content_markdown=markdown or None,
+        content_markdown=markdown_as_written(lesson.content_markdown),
         body_text=lesson.body_text,
     )
+
+
+def _asset(name: str, asset: Asset) -> AssetFile:
+    saved_as = None if asset.file_name == name else asset.file_name
+    return AssetFile.model_construct(file=name, title=as_written(asset.title), name=saved_as)
 
 
 def _video(lesson: Lesson) -> VideoFile | None:

@@ -53,17 +53,14 @@ def import_content(
     lock_bank(session)
     for kind in editing.Catalogue:  # before any course's own lock, as all authors' edits do
         editing.lock_catalogue(session, kind)
-    errors = list(_names_of_others(session, content))
+    errors = _names_of_others(session, content)
+    if errors:
+        raise _refusal(content, errors)
     course, report = _course(session, content)
     rows = load_rows(session, course)
     _topics(session, rows, None, content.course.topics, report)
-    try:
-        _questions(session, rows, content, report)
-    except Unprocessable as error:
-        raise _refusal(content, [*errors, *error.errors]) from None
+    _questions(session, rows, content, report)
     errors += _prerequisites(session, course, content, by=by)
-    if errors:
-        raise _refusal(content, errors)
     exams.write(session, rows, content, report)
     errors += lessons.write(session, rows, content, report, files=files, now=now)
     quizzes.write(session, rows, content, report, now=now)
@@ -79,15 +76,41 @@ def _refusal(content: CourseContent, errors: Sequence[FieldError]) -> Unprocessa
 
 
 def _names_of_others(session: Session, content: CourseContent) -> list[FieldError]:
-    """Titles and exams' slugs are one space for all courses."""
+    """Titles, questions' ids, exams' slugs are one space for all courses; what the course asks for
+    has to be there.
+    """
     own = Course.slug == content.course.slug
-    errors = []
     title_taken = exists().where(
         Course.title == content.course.title, ~own, Course.deleted_at.is_(None)
     )
+    errors = []
     if session.scalar(select(title_taken)):
         errors.append(FieldError("course.yaml: title", "taken", "Another course has this title."))
+    errors += [
+        FieldError("course.yaml: prerequisites", "unknown", f"There is no course {slug}.")
+        for slug in content.course.prerequisites
+        if slug not in _course_ids(session, content)
+    ]
+    taken = session.scalars(
+        select(Question.source_id)
+        .join(Topic, Topic.id == Question.topic_id)
+        .join(Course, Course.id == Topic.course_id)
+        .where(Question.source_id.in_([question.id for question in content.questions]), ~own)
+        .order_by(Question.source_id)
+    )
+    message = "The id is a question's of another course."
+    errors += [FieldError(f"questions: {name}", "another_course", message) for name in taken]
     return errors + exams.names_of_others(session, content)
+
+
+def _course_ids(session: Session, content: CourseContent) -> Mapping[str, UUID]:
+    """Of the courses that this one asks for."""
+    rows = session.execute(
+        select(Course.slug, Course.id).where(
+            Course.slug.in_(content.course.prerequisites), Course.deleted_at.is_(None)
+        )
+    )
+    return {row.slug: row.id for row in rows}
 
 
 def _course(session: Session, content: CourseContent) -> tuple[Course, CourseReport]:
@@ -222,21 +245,7 @@ def _prerequisites(
     before = {each.slug: each.id for each in prerequisites.of_course(session, course.id)}
     if set(before) == set(wanted):
         return []
-    known: Mapping[str, UUID] = {
-        row.slug: row.id
-        for row in session.execute(
-            select(Course.slug, Course.id).where(
-                Course.slug.in_(wanted), Course.deleted_at.is_(None)
-            )
-        )
-    }
-    errors = [
-        FieldError("course.yaml: prerequisites", "unknown", f"There is no course {slug}.")
-        for slug in wanted
-        if slug not in known
-    ]
-    if errors:
-        return errors
+    known = _course_ids(session, content)
     try:
         prerequisites.replace(session, course.id, [known[slug] for slug in wanted], by=by)
     except Unprocessable as error:

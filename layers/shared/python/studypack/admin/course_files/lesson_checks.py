@@ -108,6 +108,10 @@ def _lesson(module: ModuleContent, lesson: LessonContent, topics: set[str]) -> I
     if lesson.file.topic is not None and lesson.file.topic not in topics:
         yield FieldError(f"{where}: topic", "unknown_topic", lesson.file.topic)
     for index, asset in enumerate(lesson.file.assets):
+        if extension_of(asset.saved_as) != extension_of(asset.file):
+            yield FieldError(
+                f"{where}: assets.{index}.name", "not_its_type", "It ends otherwise than the file."
+            )
         if asset.file not in module.assets:
             yield FieldError(
                 f"{where}: assets.{index}.file",

@@ -51,6 +51,13 @@ class AssetFile(FileModel):
 
     file: Annotated[str, StringConstraints(pattern=FILE_NAME)]
     title: Title
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    """What a browser saves it as, if not that."""
+
+    @property
+    def saved_as(self) -> str:
+        """What a browser saves it as."""
+        return self.name or self.file
 
 
 class LessonFile(FileModel):

@@ -27,7 +27,7 @@ from studypack.admin.course_files.files import (
 from studypack.admin.course_files.lesson_types import CaptionFile, VideoFile
 from studypack.admin.course_files.report import Change, CourseReport, Kind
 from studypack.admin.course_files.rows import CourseRows
-from studypack.admin.course_files.setting import assign
+from studypack.admin.course_files.setting import assign, markdown_as_written
 from studypack.core.database import new_id
 from studypack.core.errors import FieldError
 from studypack.courses import video_rows
@@ -144,10 +144,8 @@ def _lesson(
 
 
 def _set_content(row: Lesson, lesson: LessonContent) -> bool:
-    """Markdown loses blank lines around it in a file; its first line's indent it keeps."""
-    stored = row.content_markdown
-    written = stored.strip("\n") if stored is not None else None
-    if (row.content, written or None) == (lesson.content, lesson.content_markdown):
+    stored = markdown_as_written(row.content_markdown)
+    if (row.content, stored) == (lesson.content, lesson.content_markdown):
         return False
     row.content = lesson.content
     row.content_markdown = lesson.content_markdown
@@ -209,19 +207,19 @@ def _assets(
     for position, asset in enumerate(lesson.file.assets):
         data = module.assets[asset.file]
         found = next(
-            (each for each in known if _is_same(each, row.id, asset.file, data, files)), None
+            (each for each in known if _is_same(each, row.id, asset.saved_as, data, files)), None
         )
         made = found or Asset(id=new_id(), lesson_id=row.id)
         if found is None:
             made.storage_key = asset_key(row.id, made.id, data, asset.file)
             session.add(made)
-        mime_type = check_announced(asset.file, None)
+        mime_type = check_announced(asset.saved_as, None)
         if files.read(made.storage_key) != data:
             files.put(made.storage_key, data, mime_type=mime_type)
         changed = assign(
             made,
             title=asset.title,
-            file_name=asset.file,
+            file_name=asset.saved_as,
             file_size=len(data),
             mime_type=mime_type,
             position=position,

@@ -29,4 +29,13 @@ def as_written(value: Any) -> Any:
     return value.replace("\r\n", "\n").replace("\r", "\n").strip() or None
 
 
+def markdown_as_written(markdown: str | None) -> str | None:
+    """A lesson's Markdown as a file has it: without empty lines around it; its first line's indent
+    stays.
+    """
+    if markdown is None:
+        return None
+    return markdown.replace("\r\n", "\n").replace("\r", "\n").strip("\n") or None
+
+
 _UNSET = object()

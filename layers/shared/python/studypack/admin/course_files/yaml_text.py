@@ -15,6 +15,8 @@ except ImportError:  # pragma: no cover
 MAX_DEPTH: Final = 50
 WIDTH: Final = 100
 _LONG: Final = 80
+_ESCAPED: Final = frozenset("\x7f\x85\u2028\u2029\ufeff")
+"""What YAML takes for an end of line, or drops."""
 
 
 class YamlProblem(ValueError):
@@ -80,7 +82,9 @@ class _Dumper(yaml.SafeDumper):
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = None
-    if "\n" in text:
+    if not _ESCAPED.isdisjoint(text) or any(ord(each) < 32 and each != "\n" for each in text):
+        style = '"'  # which escapes them
+    elif "\n" in text:
         style = "|"
     elif len(text) > _LONG and "  " not in text and text == text.strip():
         style = ">"
