@@ -21,7 +21,7 @@ from local import template as sam
 from studypack.core.business_settings import forget_business_settings
 from studypack.core.database import transaction
 from studypack.courses import certificates
-from tests.support import authoring, bank, exams, ledger
+from tests.support import authoring, bank, exams, ledger, quizzes
 from tests.support.billing import LocalStripe
 from tests.support.inbox import tell
 from tests.support.people import PASSWORD, Person
@@ -44,6 +44,7 @@ WHO_MAY_CALL = {
     "GET /api/health/auth": PUBLIC,
     "GET /api/health/users": PUBLIC,
     "GET /api/health/exams": PUBLIC,
+    "GET /api/health/quizzes": PUBLIC,
     "GET /api/health/billing": PUBLIC,
     "GET /api/health/community": PUBLIC,
     "GET /api/health/admin": PUBLIC,
@@ -87,6 +88,15 @@ WHO_MAY_CALL = {
     "POST /api/exams/sessions/{session_id}/finalize": USER,
     "GET /api/exams/sessions/{session_id}/review": USER,
     "GET /api/exams/sessions/{session_id}/receipt": USER,
+    # Whether a quiz is open depends on its course and module: 402 is the service's answer.
+    "GET /api/quizzes": USER,
+    "GET /api/quizzes/{quiz_id}": USER,
+    "POST /api/quizzes/{quiz_id}/attempts": USER,
+    "GET /api/quizzes/{quiz_id}/attempts": USER,
+    "GET /api/quiz-attempts/{attempt_id}": USER,
+    "PUT /api/quiz-attempts/{attempt_id}/answers/{question_id}": USER,
+    "POST /api/quiz-attempts/{attempt_id}/submit": USER,
+    "GET /api/quiz-attempts/{attempt_id}/analysis": USER,
     "GET /api/billing/subscription": USER,
     "POST /api/billing/subscription/cancel": USER,
     "POST /api/billing/subscription/resume": USER,
@@ -154,6 +164,17 @@ WHO_MAY_CALL = {
     "GET /api/admin/certificates": ADMIN,
     "POST /api/admin/certificates/{certificate_id}/revoke": ADMIN,
     "POST /api/admin/certificates/{certificate_id}/reissue": ADMIN,
+    "GET /api/admin/quizzes": ADMIN,
+    "POST /api/admin/quizzes": ADMIN,
+    "GET /api/admin/quizzes/{quiz_id}": ADMIN,
+    "PATCH /api/admin/quizzes/{quiz_id}": ADMIN,
+    "DELETE /api/admin/quizzes/{quiz_id}": ADMIN,
+    "PUT /api/admin/quizzes/{quiz_id}/questions": ADMIN,
+    "POST /api/admin/quizzes/{quiz_id}/publish": ADMIN,
+    "POST /api/admin/quizzes/{quiz_id}/unpublish": ADMIN,
+    "GET /api/admin/quiz-attempts/{attempt_id}/analysis": ADMIN,
+    "POST /api/admin/quiz-attempts/{attempt_id}/analysis": ADMIN,
+    "PATCH /api/admin/quiz-attempts/{attempt_id}/analysis": ADMIN,
     "GET /api/admin/courses": ADMIN,
     "POST /api/admin/courses": ADMIN,
     "POST /api/admin/courses/import": ADMIN,
@@ -198,6 +219,9 @@ OF_A_SUBSCRIBER = {
 }
 """They act on what the caller has: 404 for somebody who has none."""
 
+THERE_ALREADY = {"POST /api/admin/quiz-attempts/{attempt_id}/analysis"}
+"""They make what a row has one of, and what the rows here have: 409."""
+
 SETS_RIGHTS = {"PATCH /api/admin/users/{user_id}": {"is_active", "access_override"}}
 """Bodies that set a right, below an admin's: nobody's own and no staff's
 (tests/api/admin/test_account_changes.py).
@@ -218,6 +242,8 @@ class Other:
     suppressions: list[str]
     """Nobody's in particular."""
     certificate: str
+    attempts: list[str]
+    """At quizzes: one under way, one submitted."""
 
     def ids_in(self, table: str) -> list[str]:
         """Of this person's rows of money."""
@@ -232,6 +258,7 @@ class Other:
             self.running["id"],
             self.submitted["id"],
             self.certificate,
+            *self.attempts,
             *self.login_sessions,
             *self.money.all_ids,
             *self.ids_in("purchases"),
@@ -288,6 +315,11 @@ OTHERS_IDS: dict[tuple[str, str], Callable[[Other], list[str]]] = {
             )
         )
     ],
+    # What is not published is there for nobody; what is published is everybody's.
+    ("/api/quizzes/", "quiz_id"): lambda _other: [str(quizzes.a_quiz(published=False).id)],
+    ("/api/quiz-attempts/", "attempt_id"): lambda other: other.attempts,
+    ("/api/admin/quizzes/", "quiz_id"): lambda _other: [str(quizzes.a_quiz(published=False).id)],
+    ("/api/admin/quiz-attempts/", "attempt_id"): lambda other: other.attempts[1:],
     # New ones at each call, since some of the operations end them; all of admins alone.
     ("/api/admin/courses/", "course_id"): lambda _other: [str(authoring.a_published_course()[0])],
     ("/api/admin/modules/", "module_id"): lambda _other: [str(authoring.a_published_course()[1])],
@@ -316,6 +348,17 @@ VALID_BODIES: dict[str, Callable[[Other], list[dict[str, Any]]]] = {
         }
         for item in other.running["items"][:1]
     ],
+    "PUT /api/quiz-attempts/{attempt_id}/answers/{question_id}": lambda _other: [
+        {"response": None, "revision": 99}
+    ],
+    "PATCH /api/admin/quizzes/{quiz_id}": lambda _other: _seen("quizzes", title="Theirs"),
+    "PUT /api/admin/quizzes/{quiz_id}/questions": lambda _other: _seen("quizzes", questions=[]),
+    "POST /api/admin/quiz-attempts/{attempt_id}/analysis": lambda _other: [
+        {"insights": "a stranger's"}
+    ],
+    "PATCH /api/admin/quiz-attempts/{attempt_id}/analysis": lambda _other: _seen(
+        "quiz_analyses", insights="a stranger's"
+    ),
     "PATCH /api/admin/users/{user_id}": lambda _other: [
         {"access_override": True},
         {"is_active": True},
@@ -369,10 +412,11 @@ class Operation:
 
     @property
     def parameters(self) -> list[str]:
-        """Those that name rows; a provider is nobody's, and a code whoever's knows it."""
-        return [
-            name for name in re.findall(r"\{(\w+)\}", self.path) if name not in {"provider", "code"}
-        ]
+        """The one that names a row; a provider is nobody's, a code whoever's knows it, and what
+        comes below a row is that row's.
+        """
+        named = re.findall(r"\{(\w+)\}", self.path)
+        return [name for name in named if name not in {"provider", "code"}][:1]
 
     @property
     def address(self) -> str:
@@ -469,7 +513,15 @@ def other(sign_up: Callable[..., Person], standin: LocalStripe) -> Other:
         broadcasts,
         suppressions,
         _certificate_of(person),
+        _attempts_of(person),
     )
+
+
+def _attempts_of(person: Person) -> list[str]:
+    submitted = quizzes.take(person, quizzes.a_quiz())
+    running = quizzes.begin(person, quizzes.a_quiz())
+    quizzes.save(person, running, running["items"][0], quizzes.right(running["items"][0]))
+    return [running["id"], submitted["id"]]
 
 
 def _certificate_of(person: Person) -> str:
@@ -530,6 +582,10 @@ def _rows_of(other: Other) -> dict[str, str]:
             elif "session_id" in table.c:
                 mine = (
                     "t.session_id IN (SELECT id FROM learning.exam_sessions WHERE user_id = :user)"
+                )
+            elif "attempt_id" in table.c:
+                mine = (
+                    "t.attempt_id IN (SELECT id FROM learning.quiz_attempts WHERE user_id = :user)"
                 )
             elif "customer_id" in table.c:
                 mine = "t.customer_id IN (SELECT id FROM payments.customers WHERE user_id = :user)"
@@ -724,7 +780,8 @@ def test_the_back_office_reaches_an_account_and_finds_no_account_of_nobody(
     for operation in OPERATIONS:
         if role not in MAY_CALL.get(WHO_MAY_CALL[operation.name], ()) or not operation.parameters:
             continue
-        named = [(each, {200, 201, 202, 204}) for each in operation.others_ids(other)]
+        there = {409} if operation.name in THERE_ALREADY else {200, 201, 202, 204}
+        named = [(each, there) for each in operation.others_ids(other)]
         for identifier, done in (*named, (str(uuid4()), {404})):
             for request in _requests(operation, other, identifier):
                 answer = caller.request(**request)

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from local import openapi
 from local import template as sam
 from studypack.core.database import transaction
-from tests.support import exams, ledger
+from tests.support import exams, ledger, quizzes
 from tests.support.billing import LocalStripe
 from tests.support.people import PASSWORD, Person
 
@@ -143,6 +143,64 @@ FITTING: dict[str, dict[str, Any]] = {
         "answer": None,
         "flagged": True,
         "time_spent_seconds": 1,
+    },
+    "PUT /api/quiz-attempts/{attempt_id}/answers/{question_id}": {
+        "response": None,
+        "revision": 1,
+        "time_spent_seconds": 1,
+    },
+    "POST /api/admin/quizzes": {
+        "course_id": str(uuid4()),
+        "module_id": str(uuid4()),
+        "topic_id": str(uuid4()),
+        "slug": "x",
+        "title": "x",
+        "description": "x",
+        "passing_score": 70,
+        "time_limit_minutes": 1,
+        "max_attempts": 1,
+        "attempt_policy": "BEST",
+        "question_count": 1,
+        "shuffle_questions": True,
+        "shuffle_options": True,
+        "negative_marking": "0.25",
+        "position": 1,
+    },
+    "PATCH /api/admin/quizzes/{quiz_id}": {
+        "updated_at": "2026-11-21T12:00:00Z",
+        "module_id": str(uuid4()),
+        "topic_id": str(uuid4()),
+        "slug": "x",
+        "title": "x",
+        "description": "x",
+        "passing_score": 70,
+        "time_limit_minutes": 1,
+        "max_attempts": 1,
+        "attempt_policy": "BEST",
+        "question_count": 1,
+        "shuffle_questions": True,
+        "shuffle_options": True,
+        "negative_marking": "0.25",
+        "position": 1,
+    },
+    "PUT /api/admin/quizzes/{quiz_id}/questions": {
+        "updated_at": "2026-11-21T12:00:00Z",
+        "questions": [{"question_id": str(uuid4()), "points": 1}],
+    },
+    "POST /api/admin/quiz-attempts/{attempt_id}/analysis": {
+        "insights": "x",
+        "time_management": "x",
+        "strong_topics": ["x"],
+        "weak_topics": ["x"],
+        "recommendations": [{"text": "x", "kind": "topic", "reference_id": None}],
+    },
+    "PATCH /api/admin/quiz-attempts/{attempt_id}/analysis": {
+        "updated_at": "2026-11-21T12:00:00Z",
+        "insights": "x",
+        "time_management": "x",
+        "strong_topics": ["x"],
+        "weak_topics": ["x"],
+        "recommendations": [{"text": "x", "kind": "topic", "reference_id": None}],
     },
     "POST /api/billing/subscription/change-plan/preview": {
         "sku": "enterprise-annual",
@@ -364,6 +422,8 @@ def send(sign_up: Callable[..., Person], standin: LocalStripe) -> Callable[..., 
     person = sign_up(role="ADMIN")
     running = exams.start(person)
     ledger.fill(person, member=sign_up())
+    quiz = quizzes.a_quiz(published=False)
+    attempt = quizzes.begin(person, quizzes.a_quiz())
 
     def request(name: str, body: str, **changed: str) -> Any:
         with transaction() as session:
@@ -374,6 +434,9 @@ def send(sign_up: Callable[..., Person], standin: LocalStripe) -> Callable[..., 
                 **{each: str(uuid4()) for each in re.findall(r"{(\w+)}", path)},
                 "session_id": running["id"],
                 "user_id": str(person.id),
+                "quiz_id": str(quiz.id),
+                "attempt_id": attempt["id"],
+                "question_id": attempt["items"][0]["question_id"],
                 "provider": "google",
                 **changed,
             }

@@ -26,7 +26,7 @@ from sqlalchemy import text
 from local import openapi
 from local import template as sam
 from studypack.core.database import transaction
-from tests.support import exams, ledger
+from tests.support import exams, ledger, quizzes
 from tests.support.people import Person
 
 SCHEMA = schemathesis.openapi.from_dict(openapi.document(sam.read()))
@@ -56,10 +56,17 @@ class World:
     """
 
     def __init__(
-        self, sign_up: Callable[..., Person], role: str, *, with_exam: bool, with_money: bool
+        self,
+        sign_up: Callable[..., Person],
+        role: str,
+        *,
+        with_exam: bool,
+        with_money: bool,
+        with_quiz: bool,
     ) -> None:
         self._sign_up, self._role = sign_up, role
         self._with_exam, self._with_money = with_exam, with_money
+        self._with_quiz = with_quiz
         self._renew()
 
     def _renew(self) -> None:
@@ -68,6 +75,8 @@ class World:
         self.money = (
             vars(ledger.fill(self.person, member=self._sign_up())) if self._with_money else {}
         )
+        self.quiz = quizzes.a_quiz() if self._with_quiz else None
+        self.attempt = quizzes.begin(self.person, self.quiz) if self.quiz else None
         self.turn = 0
 
     def help(self, case: Case) -> None:
@@ -84,6 +93,14 @@ class World:
         if self.exam is not None:
             item = self.exam["items"][self.turn % len(self.exam["items"])]
             real |= {"session_id": self.exam["id"], "question_id": item["question_id"]}
+        if self.quiz is not None and self.attempt is not None:
+            real |= {
+                "quiz_id": str(self.quiz.id),
+                "attempt_id": self.attempt["id"],
+                "question_id": self.attempt["items"][0]["question_id"],
+                "course_id": str(self.quiz.course.id),
+                "module_id": str(self.quiz.course.modules[0]),
+            }
         if case.path_parameters:
             case.path_parameters = _replaced(case.path_parameters, real)
         if isinstance(case.body, dict):
@@ -135,6 +152,7 @@ def _fuzz(name: str, sign_up: Callable[..., Person], role: str = "USER") -> set[
         role,
         with_exam="/api/exams/sessions" in name,
         with_money="/api/billing/" in name,
+        with_quiz="/quiz" in name,
     )
     statuses: set[int] = set()
 

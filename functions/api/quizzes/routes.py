@@ -19,6 +19,7 @@ from api.quizzes.schemas import (
 from studypack.access.guards import CurrentUser
 from studypack.core.http import DbSession, Page, Paging, page_of
 from studypack.core.idempotency import RepeatableRequest, once
+from studypack.courses.authoring.slugs import MAX_SLUG, SLUG_PATTERN
 from studypack.quizzes import analyses, answers, attempts, beginning, catalogue, submission
 
 router = APIRouter(prefix="/api", tags=["quizzes"])
@@ -28,7 +29,10 @@ router = APIRouter(prefix="/api", tags=["quizzes"])
 def list_quizzes(
     caller: CurrentUser,
     session: DbSession,
-    course: Annotated[str | None, Query(max_length=100, description="A course's slug")] = None,
+    course: Annotated[
+        str | None,
+        Query(max_length=MAX_SLUG, pattern=SLUG_PATTERN, description="A course's slug"),
+    ] = None,
     topic: Annotated[UUID | None, Query(description="A topic's id")] = None,
 ) -> Page[QuizSummaryOut]:
     """The published quizzes of a course, on a topic, or both, on one page; `lock` says why one is
