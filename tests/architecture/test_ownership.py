@@ -21,10 +21,11 @@ from local import template as sam
 from studypack.core.business_settings import forget_business_settings
 from studypack.core.database import transaction
 from studypack.courses import certificates
-from tests.support import authoring, bank, exams, ledger, quizzes
+from tests.support import authoring, bank, exams, learning, ledger, quizzes
 from tests.support.billing import LocalStripe
 from tests.support.inbox import tell
 from tests.support.people import PASSWORD, Person
+from tests.support.videos import an_asset
 
 PUBLIC, USER, EXAMS, SUPPORT, ADMIN = "public", "user", "feature:exams", "support", "admin"
 MAY_CALL = {SUPPORT: {"SUPPORT", "ADMIN"}, ADMIN: {"ADMIN"}}
@@ -44,6 +45,7 @@ WHO_MAY_CALL = {
     "GET /api/health/auth": PUBLIC,
     "GET /api/health/users": PUBLIC,
     "GET /api/health/exams": PUBLIC,
+    "GET /api/health/courses": PUBLIC,
     "GET /api/health/quizzes": PUBLIC,
     "GET /api/health/billing": PUBLIC,
     "GET /api/health/community": PUBLIC,
@@ -88,6 +90,19 @@ WHO_MAY_CALL = {
     "POST /api/exams/sessions/{session_id}/finalize": USER,
     "GET /api/exams/sessions/{session_id}/review": USER,
     "GET /api/exams/sessions/{session_id}/receipt": USER,
+    "GET /api/courses": PUBLIC,
+    "GET /api/courses/{slug}": PUBLIC,
+    # Whether a lesson is open depends on itself and its course: 402 is the service's answer.
+    "POST /api/courses/{slug}/enrollment": USER,
+    "PATCH /api/courses/{slug}/enrollment": USER,
+    "GET /api/courses/{slug}/progress": USER,
+    "GET /api/courses/{slug}/next-lesson": USER,
+    "GET /api/lessons/{lesson_id}": USER,
+    "POST /api/lessons/{lesson_id}/progress": USER,
+    "GET /api/lessons/{lesson_id}/notes": USER,
+    "POST /api/lessons/{lesson_id}/notes": USER,
+    "PATCH /api/notes/{note_id}": USER,
+    "DELETE /api/notes/{note_id}": USER,
     # Whether a quiz is open depends on its course and module: 402 is the service's answer.
     "GET /api/quizzes": USER,
     "GET /api/quizzes/{quiz_id}": USER,
@@ -202,6 +217,16 @@ WHO_MAY_CALL = {
     "POST /api/admin/lessons/{lesson_id}/move": ADMIN,
     "POST /api/admin/lessons/{lesson_id}/publish": ADMIN,
     "POST /api/admin/lessons/{lesson_id}/unpublish": ADMIN,
+    "POST /api/admin/lessons/{lesson_id}/video": ADMIN,
+    "GET /api/admin/lessons/{lesson_id}/video": ADMIN,
+    "DELETE /api/admin/lessons/{lesson_id}/video": ADMIN,
+    "POST /api/admin/lessons/{lesson_id}/captions": ADMIN,
+    "PUT /api/admin/lessons/{lesson_id}/transcript": ADMIN,
+    "GET /api/admin/lessons/{lesson_id}/assets": ADMIN,
+    "POST /api/admin/lessons/{lesson_id}/assets": ADMIN,
+    "POST /api/admin/assets/{asset_id}/complete": ADMIN,
+    "PATCH /api/admin/assets/{asset_id}": ADMIN,
+    "DELETE /api/admin/assets/{asset_id}": ADMIN,
     "GET /api/admin/courses/{course_id}/topics": ADMIN,
     "POST /api/admin/courses/{course_id}/topics": ADMIN,
     "GET /api/admin/topics/{topic_id}": ADMIN,
@@ -321,9 +346,15 @@ OTHERS_IDS: dict[tuple[str, str], Callable[[Other], list[str]]] = {
     ("/api/admin/quizzes/", "quiz_id"): lambda _other: [str(quizzes.a_quiz(published=False).id)],
     ("/api/admin/quiz-attempts/", "attempt_id"): lambda other: other.attempts[1:],
     # New ones at each call, since some of the operations end them; all of admins alone.
+    ("/api/courses/", "slug"): lambda _other: [learning.a_course(1, published=False).slug],
+    ("/api/lessons/", "lesson_id"): lambda _other: [
+        str(learning.a_course(1, published=False).lessons[0][0])
+    ],
+    ("/api/notes/", "note_id"): lambda other: [learning.note_of(other.person.id)],
     ("/api/admin/courses/", "course_id"): lambda _other: [str(authoring.a_published_course()[0])],
     ("/api/admin/modules/", "module_id"): lambda _other: [str(authoring.a_published_course()[1])],
     ("/api/admin/lessons/", "lesson_id"): lambda _other: [str(authoring.a_published_course()[2])],
+    ("/api/admin/assets/", "asset_id"): lambda _other: [str(an_asset())],
     ("/api/admin/topics/", "topic_id"): lambda _other: [
         str(authoring.a_topic(authoring.a_course()))
     ],
@@ -388,8 +419,24 @@ VALID_BODIES: dict[str, Callable[[Other], list[dict[str, Any]]]] = {
     "POST /api/admin/modules/{module_id}/lessons": lambda _other: [
         {"title": "Theirs", "kind": "ARTICLE"}
     ],
+    "PATCH /api/courses/{slug}/enrollment": lambda _other: [{"status": "PAUSED"}],
+    "POST /api/lessons/{lesson_id}/progress": lambda _other: [
+        {"type": "view"},
+        {"type": "heartbeats", "beats": [{"from": 0, "to": 9}], "position": 9},
+        {"type": "complete"},
+    ],
+    "POST /api/lessons/{lesson_id}/notes": lambda _other: [{"body": "A stranger's"}],
+    "PATCH /api/notes/{note_id}": lambda _other: [{"body": "A stranger's"}],
     "PATCH /api/admin/lessons/{lesson_id}": lambda _other: _seen("lessons", title="Theirs"),
     "POST /api/admin/lessons/{lesson_id}/move": lambda _other: [{"position": 0}],
+    "POST /api/admin/lessons/{lesson_id}/captions": lambda _other: [
+        {"language": "en", "name": "Theirs"}
+    ],
+    "PUT /api/admin/lessons/{lesson_id}/transcript": lambda _other: [{"transcript": "Theirs"}],
+    "POST /api/admin/lessons/{lesson_id}/assets": lambda _other: [
+        {"file_name": "theirs.pdf", "mime_type": "application/pdf", "size": 1}
+    ],
+    "PATCH /api/admin/assets/{asset_id}": lambda _other: [{"title": "Theirs"}],
     "PATCH /api/admin/topics/{topic_id}": lambda _other: _seen("topics", name="Theirs"),
     "POST /api/admin/topics/{topic_id}/move": lambda _other: [{"position": 0}],
 }
@@ -427,7 +474,7 @@ class Operation:
     def answers(self) -> set[int]:
         """What somebody is answered who may call it, without a row and without a body."""
         # No provider is offered in these tests, and none is linked.
-        of_nothing = "{provider}" in self.path or "{code}" in self.path
+        of_nothing = any(each in self.path for each in ("{provider}", "{code}", "{slug}"))
         nothing_there = of_nothing or self.name in OF_A_SUBSCRIBER
         return {200, 204, 422} | ({404} if nothing_there else set())
 

@@ -298,7 +298,29 @@ FITTING: dict[str, dict[str, Any]] = {
         "segment": {},
         "per_minute": 10,
     },
+    "PATCH /api/courses/{slug}/enrollment": {"status": "PAUSED"},
+    "POST /api/lessons/{lesson_id}/progress": {
+        "type": "heartbeats",
+        "session_id": "x",
+        "beats": [{"from": 0, "to": 15, "at": "2026-11-21T12:00:00Z"}],
+        "position": 15,
+    },
+    "POST /api/lessons/{lesson_id}/notes": {"kind": "NOTE", "body": "x", "position_seconds": 1},
+    "PATCH /api/notes/{note_id}": {"body": "x", "position_seconds": 1},
     "POST /api/admin/certificates/{certificate_id}/revoke": {"reason": "x"},
+    "POST /api/admin/lessons/{lesson_id}/captions": {
+        "language": "en",
+        "name": "x",
+        "url": "https://example.com/x.vtt",
+    },
+    "PUT /api/admin/lessons/{lesson_id}/transcript": {"transcript": "x"},
+    "POST /api/admin/lessons/{lesson_id}/assets": {
+        "file_name": "x.pdf",
+        "mime_type": "application/pdf",
+        "size": 1,
+        "title": "x",
+    },
+    "PATCH /api/admin/assets/{asset_id}": {"title": "x", "position": 1},
     "POST /api/admin/courses": {
         "title": "A course of fuzz",
         "slug": "fuzz",
@@ -394,10 +416,11 @@ ALTERNATIVES = {
 def _properties(name: str) -> dict[str, Any]:
     method, path = name.split()
     content = DOCUMENT["paths"][path][method.lower()]["requestBody"]["content"]
-    reference = content["application/json"]["schema"]["$ref"]
-    properties: dict[str, Any] = DOCUMENT["components"]["schemas"][reference.rpartition("/")[2]][
-        "properties"
-    ]
+    schema = content["application/json"]["schema"]
+    properties: dict[str, Any] = {}
+    for each in schema.get("oneOf", [schema]):
+        named = DOCUMENT["components"]["schemas"][each["$ref"].rpartition("/")[2]]
+        properties |= named["properties"]
     return properties
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -178,6 +178,19 @@ def bucket(database_url: str, s3_server: str) -> Iterator[Any]:
 def a_video_lesson() -> UUID:
     """A lesson of the kind VIDEO in a course of its own."""
     return a_lesson(a_module(a_course()), kind=LessonKind.VIDEO, content_markdown=None)
+
+
+def an_asset() -> UUID:
+    """A file that was announced for a lesson of its own."""
+    id = uuid4()
+    bank.execute(
+        "INSERT INTO learning.assets (id, lesson_id, title, file_name, storage_key, file_size,"
+        " mime_type) VALUES (:id, :lesson, 'A file', 'a.pdf', :key, 10, 'application/pdf')",
+        id=id,
+        lesson=a_video_lesson(),
+        key=f"lessons/{id}.pdf",
+    )
+    return id
 
 
 def post(body: bytes, signature: str | None) -> Answer:
