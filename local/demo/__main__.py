@@ -1,4 +1,4 @@
-"""Play two learners' journeys over HTTP, on the stack that runs here or on one of its own."""
+"""Play three learners' journeys over HTTP, on the stack that runs here or on one of its own."""
 
 from __future__ import annotations
 

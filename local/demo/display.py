@@ -18,6 +18,7 @@ from local.demo.client import Exchange
 from local.demo.journey import Journey, Results
 from local.demo.learner import Document
 from local.demo.steps import Player
+from local.demo.student import Student
 from studypack.billing.money import format_money
 
 WIDTH = 110
@@ -47,7 +48,7 @@ def step_line(number: int, title: str, outcome: str, seconds: float, *, passed: 
     line.add_column(width=1)
     line.add_column(ratio=4)
     line.add_column(ratio=9)
-    line.add_column(width=8, justify="right", style="dim")
+    line.add_column(width=9, justify="right", style="dim")
     mark = Text("✓", "green") if passed else Text("✗", "bold red")
     result = Text(outcome, "" if passed else "red")
     line.add_row(str(number), mark, Text(title), result, f"{seconds * 1000:,.0f} ms")
@@ -62,6 +63,8 @@ def exchange_block(exchange: Exchange) -> Padding:
 
 def panel(player: Player) -> RenderableType | None:
     """What an act came to, if it came to anything."""
+    if isinstance(player, Student):
+        return course_panel(player)
     if isinstance(player, Journey):
         return results_panel(player.results)
     if isinstance(player, Buyer) and player.invoices:
@@ -73,6 +76,35 @@ def panel(player: Player) -> RenderableType | None:
             border_style="dim",
         )
     return None
+
+
+def course_panel(student: Student) -> RenderableType | None:
+    """How far the student came, by module; None before the course was looked at."""
+    page = student.page
+    if page is None:
+        return None
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in (page["title"], "", "", "Done", "Quiz"):
+        table.add_column(title, header_style="bold", no_wrap=True)
+    for module in page["modules"]:
+        quizzes = {each["title"] for each in module["other_items"]}
+        tries = [
+            f"{float(each['score_percentage']):g} %"
+            for each in student.attempts
+            if each["quiz_title"] in quizzes
+        ]
+        done = f"{module['done']} of {module['items']}"
+        row = (_bar(module["percent"] / 100), f"{module['percent']} %", done, ", then ".join(tries))
+        table.add_row(module["title"], *row)
+    parts: list[RenderableType] = [table]
+    if student.certificate is not None:
+        parts.append(Text(f"\nCertificate: {student.certificate['verify_url']}", "dim"))
+    return Panel(Group(*parts), title="Amira's course", padding=(1, 2), border_style="dim")
+
+
+def _bar(share: float) -> Text:
+    full = round(share * BAR_CELLS)
+    return Text.assemble(("█" * full, "cyan"), ("░" * (BAR_CELLS - full), "dim"))
 
 
 def invoice_table(invoices: list[Document]) -> Table:
@@ -147,10 +179,8 @@ def mastery_table(results: Results) -> Table:
         table.add_column(title, header_style="bold", no_wrap=True)
     for topic in results.review["topics"] if results.review else ():
         mastery = topic["mastery"] or 0
-        full = round(mastery * BAR_CELLS)
-        bar = Text.assemble(("█" * full, "cyan"), ("░" * (BAR_CELLS - full), "dim"))
         points = f"{float(topic['credit']):.1f} of {topic['items']}"
-        table.add_row(topic["name"], bar, f"{mastery:.0%}", points)
+        table.add_row(topic["name"], _bar(mastery), f"{mastery:.0%}", points)
     return table
 
 

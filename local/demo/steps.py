@@ -62,6 +62,7 @@ def await_answer(
     complaint: str,
     device: Device,
     progress: Callable[[str], None],
+    every: float = POLL_SECONDS,
 ) -> T:
     """Ask until the answer is the awaited one; raises Unexpected when that takes too long."""
     started = time.monotonic()
@@ -70,6 +71,6 @@ def await_answer(
         waited = time.monotonic() - started
         check(waited < seconds, f"{complaint} after {seconds:.0f} s", device)
         progress(f"waiting: {waited:.0f} of {seconds:.0f} s")
-        time.sleep(POLL_SECONDS)
+        time.sleep(every)
         answer = ask()
     return answer

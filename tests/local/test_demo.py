@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from local.demo import acts, markup
-from local.demo.client import Unexpected, form_target, mailed_link
+from local.demo.client import Device, Unexpected, form_target, mailed_link
 from local.demo.display import make_console, score_lines
 from local.demo.learner import KNOWN_SHARES, Learner, sample_bank
+from local.demo.player import Player
 from local.template import ROOT
 from studypack.questions.answers import ANSWER, QuestionContent, QuestionType, check_answer
 from studypack.questions.forms import present
@@ -38,11 +40,11 @@ def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=150,
+        timeout=240,
     )
 
 
-def test_both_acts_pass_on_a_stack_of_its_own(tmp_path: Path) -> None:
+def test_all_acts_pass_on_a_stack_of_its_own(tmp_path: Path) -> None:
     played = run_demo("--state", str(tmp_path))
 
     assert played.returncode == 0, played.stdout
@@ -52,6 +54,8 @@ def test_both_acts_pass_on_a_stack_of_its_own(tmp_path: Path) -> None:
     assert "exam_finished" in played.stdout
     assert "Mastery by topic" in played.stdout
     assert "402 entitlement_required" in played.stdout
+    assert "409 not_watched_enough" in played.stdout
+    assert "Certificate: http://" in played.stdout
     assert "INV-" in played.stdout
     assert "✗" not in played.stdout
     assert "Traceback" not in played.stdout
@@ -105,6 +109,8 @@ def test_a_failure_is_shown_with_request_status_and_problem_and_the_demo_goes_on
     assert "Something went wrong on our side." in told
     assert "not tried: no exam was started" in told
     assert "not tried: no payment page was opened" in told
+    assert "not tried: no video is playing" in told
+    assert "not tried: there is no certificate" in told
     assert "marble-orchard-thunder" not in told
     assert "Traceback" not in told
 
@@ -174,6 +180,41 @@ def test_the_learner_knows_the_topics_share_of_what_is_asked(topic: str) -> None
     known = sum(learner.attempt(shown(content, topic)).known for content in bank)
 
     assert known == pytest.approx(20 * KNOWN_SHARES[topic], abs=1)
+
+
+def lesson_played_from(base_url: str, *, seconds: int) -> dict[str, Any]:
+    video = {"duration_seconds": seconds, "stream_url": f"{base_url}/stream/abc.m3u8?token=t"}
+    return {"id": "1", "video": video}
+
+
+def test_a_player_sends_what_it_played_in_ranges_that_touch_and_never_more_than_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[dict[str, Any]] = []
+    clock = iter([100.0, 106.0, 108.5, 999.0])
+    monkeypatch.setattr("local.demo.player.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(Player, "fetch", lambda *_: "#EXTINF:6.0,\nabc/0.ts\n#EXTINF:14,\nabc/1.ts")
+    device = Device("laptop", "http://127.0.0.1:9")
+    monkeypatch.setattr(device, "post", lambda _path, body: sent.append(body) or {})
+    player = Player(device, lesson_played_from("http://127.0.0.1:9", seconds=20))
+
+    assert player.start() == 2
+    for _ in range(3):
+        player.report()
+
+    ranges = [[(beat["from"], beat["to"]) for beat in body["beats"]] for body in sent]
+    assert ranges == [[(0.0, 10.0), (10.0, 12.0)], [(12.0, 17.0)], [(17.0, 20.0)]]
+    assert [body["position"] for body in sent] == [12.0, 17.0, 20.0]
+
+
+def test_a_video_that_is_shorter_than_its_lesson_says_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Player, "fetch", lambda *_: "#EXTINF:6.0,\nabc/0.ts")
+    player = Player(Device("laptop", "http://x"), lesson_played_from("http://x", seconds=20))
+
+    with pytest.raises(Unexpected, match="20 s were promised, 6 s are listed"):
+        player.start()
 
 
 OUTBOX = """
