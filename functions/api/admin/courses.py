@@ -8,10 +8,10 @@ from fastapi import APIRouter
 
 from api.admin.course_schemas import (
     AdminCourseOut,
+    AdminPrerequisitesOut,
     CourseIn,
     CoursePatch,
     PrerequisitesIn,
-    AdminPrerequisitesOut,
 )
 from studypack.access.guards import AdminUser
 from studypack.core.http import DbSession, Page, Paging, page_of
