@@ -305,6 +305,7 @@ POLICIES: dict[str, set[str]] = {
         "WriteLessonFiles",
     },
     "api.community": {"ReadMailTokenKey"},
+    "api.courses": {"ReadMuxSecret", "ReadLessonFiles"},
     "cron.dispatch_emails": {"SendMails", "ReadMailTokenKey"},
     "workers.send_emails": {"SendMails", "ReadMailTokenKey"},
     "cron.submit_expired_exams": {"ReadReceiptKey"},
