@@ -249,3 +249,14 @@ def database_time() -> datetime:
     with transaction() as session:
         now: datetime = session.execute(text("SELECT now()")).scalar_one()
     return now
+
+
+def note_of(user_id: UUID) -> None:
+    """A note of somebody's."""
+    lesson = a_course(1).lessons[0][0]
+    bank.execute(
+        "INSERT INTO learning.notes (id, user_id, lesson_id, kind, body)"
+        " VALUES (public.uuid7(), :user, :lesson, 'NOTE', 'Theirs')",
+        user=user_id,
+        lesson=lesson,
+    )

@@ -156,9 +156,15 @@ def _settle(session: Session, enrolled: Row[Any], *, now: datetime) -> tuple[fro
     after = [
         replace(each, completed=True) if each.module_id in finished else each for each in before
     ]
+    percent = course_percent(after)
     for place, module in enumerate(after):
         if module.module_id in finished:
-            _tell_module(session, enrolled, module, after[place + 1 :], after, now=now)
+            following = next((m for m in after[place + 1 :] if m.items and not m.completed), None)
+            _record_module(session, enrolled, module, following, percent, now=now)
+    notify(
+        session,
+        [_notice(enrolled, each, percent) for each in after if each.module_id in finished],
+    )
     course_completed = enrolled.status == EnrollmentStatus.ACTIVE and is_course_finished(after)
     if course_completed:
         _complete_course(session, enrolled, now=now)
@@ -204,17 +210,16 @@ def _write(
     session.execute(_WRITE, {"user_id": user_id, "written": json.dumps(written), "now": now})
 
 
-def _tell_module(
+def _record_module(
     session: Session,
     enrolled: Row[Any],
     module: ModuleTally,
-    following: Sequence[ModuleTally],
-    course: Sequence[ModuleTally],
+    following: ModuleTally | None,
+    percent: int,
     *,
     now: datetime,
 ) -> None:
     """The facts of a completed module; lifecycle/modules.py makes a mail of the event."""
-    onward = (each.title for each in following if each.items and not each.completed)
     record_event(
         session,
         "module_completed",
@@ -225,8 +230,8 @@ def _tell_module(
         course_id=str(enrolled.course_id),
         course_title=enrolled.title,
         course_slug=enrolled.slug,
-        course_percent=course_percent(course),
-        next_module_title=next(onward, None),
+        course_percent=percent,
+        next_module_title=None if following is None else following.title,
     )
     record_activity(
         session,
@@ -237,16 +242,18 @@ def _tell_module(
         module_id=str(module.module_id),
         course_slug=enrolled.slug,
     )
-    notice = Notice(
+
+
+def _notice(enrolled: Row[Any], module: ModuleTally, percent: int) -> Notice:
+    return Notice(
         user_id=enrolled.user_id,
         type=NotificationType.MODULE_COMPLETED,
         reference=str(module.module_id),
         title=f"Module completed: {module.title}",
-        message=f"You are {course_percent(course)} % through {enrolled.title}.",
+        message=f"You are {percent} % through {enrolled.title}.",
         link=page_url("", "course", enrolled.slug),
         data={"module_id": str(module.module_id), "course_slug": enrolled.slug},
     )
-    notify(session, [notice])
 
 
 def _complete_course(session: Session, enrolled: Row[Any], *, now: datetime) -> None:

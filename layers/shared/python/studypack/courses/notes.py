@@ -7,24 +7,48 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Boolean, func, select, text, true
+from sqlalchemy.orm import Session, aliased
 
 from studypack.access.authentication import Caller
 from studypack.core.errors import Conflict, NotFound, Unprocessable
 from studypack.core.ids import uuid7
 from studypack.core.paging import PageParams
-from studypack.courses.access import open_lesson
+from studypack.courses.access import (
+    VISIBLE_COURSE,
+    VISIBLE_LESSON,
+    VISIBLE_MODULE,
+    lesson_not_found,
+    open_lesson,
+)
 from studypack.courses.models import Note, NoteKind
 
 MAX_NOTES: Final = 500
 """Of one learner at one lesson."""
 
+_LESSON: Final = (
+    text(
+        f"""
+    SELECT EXISTS (SELECT FROM learning.lessons l
+                     JOIN learning.modules m ON m.id = l.module_id AND {VISIBLE_MODULE}
+                     JOIN learning.courses c ON c.id = m.course_id AND {VISIBLE_COURSE}
+                    WHERE l.id = :lesson_id AND {VISIBLE_LESSON}) AS is_there
+    """  # noqa: S608 (our own text)
+    )
+    .columns(is_there=Boolean)
+    .subquery("lesson")
+)
+"""Whether there is such a lesson to learners: a row in any case."""
+
 
 def list_notes(
     session: Session, user_id: UUID, lesson_id: UUID, page: PageParams
 ) -> Sequence[Note]:
-    """A learner's notes at a lesson, newest first, one more than the page shows: one statement."""
+    """A learner's notes at a lesson, newest first, one more than the page shows; one
+    statement.
+
+    Raises NotFound (`lesson_not_found`) when there is no such lesson to learners, and no note.
+    """
     query = (
         select(Note)
         .where(Note.user_id == user_id, Note.lesson_id == lesson_id)
@@ -33,7 +57,18 @@ def list_notes(
     )
     if page.after is not None:
         query = query.where(Note.id < page.after)
-    return session.scalars(query).all()
+    note = aliased(Note, query.subquery())
+    rows = session.execute(
+        select(_LESSON.c.is_there, note)
+        .select_from(_LESSON)
+        .outerjoin(note, true())
+        .order_by(note.id.desc()),
+        {"lesson_id": lesson_id},
+    ).all()
+    found = [row[1] for row in rows if row[1] is not None]
+    if not found and not rows[0].is_there:
+        raise lesson_not_found()
+    return found
 
 
 def add_note(
