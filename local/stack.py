@@ -174,7 +174,8 @@ def database(
                     stripe_url=stripe_url,
                     receipt_signing_key=receipt_key.ensure(state),
                     mux_signing_key=videos.signing_key(state),
-                    lesson_files_bucket=videos.bucket(sam.read()),
+                    # Without the stand-ins of AWS, or AWS, there is nowhere to put a file.
+                    lesson_files_bucket=videos.bucket(sam.read()) if aws_endpoint_url else None,
                     given=os.environ,
                 )
             )
