@@ -41,6 +41,13 @@ CHECKS = [
     response_schema_conformance,
 ]
 
+
+@schemathesis.serializer("application/zip")
+def _as_file(_context: object, value: Any) -> bytes:
+    """What is no text is sent as the text of it."""
+    return value if isinstance(value, bytes) else getattr(value, "data", str(value).encode())
+
+
 QUIET = settings(
     max_examples=15,
     derandomize=True,
