@@ -25,7 +25,7 @@ from tests.support import authoring, bank, exams, learning, ledger, quizzes
 from tests.support.billing import LocalStripe
 from tests.support.inbox import tell
 from tests.support.people import PASSWORD, Person
-from tests.support.videos import an_asset
+from tests.support.videos import LocalMux, an_asset
 
 PUBLIC, USER, EXAMS, SUPPORT, ADMIN = "public", "user", "feature:exams", "support", "admin"
 MAY_CALL = {SUPPORT: {"SUPPORT", "ADMIN"}, ADMIN: {"ADMIN"}}
@@ -269,6 +269,9 @@ class Other:
     certificate: str
     attempts: list[str]
     """At quizzes: one under way, one submitted."""
+    videos: LocalMux
+    """Of nobody, as the next."""
+    bucket: Any
 
     def ids_in(self, table: str) -> list[str]:
         """Of this person's rows of money."""
@@ -359,8 +362,10 @@ OTHERS_IDS: dict[tuple[str, str], Callable[[Other], list[str]]] = {
     ("/api/admin/courses/", "slug"): lambda _other: [learning.a_course(1, published=False).slug],
     ("/api/admin/courses/", "course_id"): lambda _other: [str(authoring.a_published_course()[0])],
     ("/api/admin/modules/", "module_id"): lambda _other: [str(authoring.a_published_course()[1])],
-    ("/api/admin/lessons/", "lesson_id"): lambda _other: [str(authoring.a_published_course()[2])],
-    ("/api/admin/assets/", "asset_id"): lambda _other: [str(an_asset())],
+    ("/api/admin/lessons/", "lesson_id"): lambda other: [
+        str(other.videos.show(authoring.a_published_course()[2]))
+    ],
+    ("/api/admin/assets/", "asset_id"): lambda other: [str(an_asset(other.bucket))],
     ("/api/admin/topics/", "topic_id"): lambda _other: [
         str(authoring.a_topic(authoring.a_course()))
     ],
@@ -531,7 +536,9 @@ def app() -> Any:
 
 
 @pytest.fixture
-def other(sign_up: Callable[..., Person], standin: LocalStripe) -> Other:
+def other(
+    sign_up: Callable[..., Person], standin: LocalStripe, videos: LocalMux, bucket: Any
+) -> Other:
     """Somebody with a second device, an exam under way and one submitted, and a subscription with
     seats.
     """
@@ -568,6 +575,8 @@ def other(sign_up: Callable[..., Person], standin: LocalStripe) -> Other:
         suppressions,
         _certificate_of(person),
         _attempts_of(person),
+        videos,
+        bucket,
     )
 
 

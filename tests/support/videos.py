@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,6 +20,7 @@ import pytest
 
 from local import aws, mux
 from local.mux import key
+from studypack.courses import video_uploads
 from studypack.courses.models import LessonKind
 from tests.support import bank
 from tests.support.authoring import a_course, a_lesson, a_module
@@ -104,6 +106,16 @@ class LocalMux:
         self.send_file(started.json()["upload_url"], content)
         self.standin.work_off()
 
+    def show(self, lesson_id: UUID) -> UUID:
+        """Give a lesson a video that is ready, by the service itself; the lesson again."""
+        now = datetime.now(UTC)
+        begun = video_uploads.start(lesson_id, asked_by=uuid4(), idempotency_key=None, now=now)
+        assert begun.upload_url is not None
+        self.send_file(begun.upload_url)
+        self.standin.work_off()
+        self.deliver_new()
+        return lesson_id
+
 
 @pytest.fixture(scope="session")
 def mux_server() -> Iterator[tuple[str, list[Any]]]:
@@ -180,15 +192,17 @@ def a_video_lesson() -> UUID:
     return a_lesson(a_module(a_course()), kind=LessonKind.VIDEO, content_markdown=None)
 
 
-def an_asset() -> UUID:
-    """A file that was announced for a lesson of its own."""
+def an_asset(bucket: Any) -> UUID:
+    """A file that was announced for a lesson of its own, and sent."""
     id = uuid4()
+    key = f"lessons/{id}.pdf"
+    bucket.put_object(Bucket=BUCKET, Key=key, Body=b"%PDF-1.7\n\n")
     bank.execute(
         "INSERT INTO learning.assets (id, lesson_id, title, file_name, storage_key, file_size,"
         " mime_type) VALUES (:id, :lesson, 'A file', 'a.pdf', :key, 10, 'application/pdf')",
         id=id,
         lesson=a_video_lesson(),
-        key=f"lessons/{id}.pdf",
+        key=key,
     )
     return id
 

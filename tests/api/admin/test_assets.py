@@ -290,6 +290,8 @@ def test_a_file_that_is_not_there_is_a_404(bucket: Any, admin: Person, call: str
 
 def test_a_lesson_that_is_not_there_has_no_files(bucket: Any, admin: Person) -> None:
     assert announce(admin, uuid4()).json()["code"] == "lesson_not_found"
+    listed = admin.get(f"/api/admin/lessons/{uuid4()}/assets")
+    assert (listed.status_code, listed.json()["code"]) == (404, "lesson_not_found")
 
 
 def test_every_act_on_a_file_is_in_the_audit_log(

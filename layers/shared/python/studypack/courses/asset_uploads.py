@@ -24,8 +24,8 @@ from studypack.core.ids import uuid7
 from studypack.core.jobs import Run
 from studypack.core.telemetry import get_logger
 from studypack.courses.file_types import check_announced, extension_of, is_what_its_name_says
-from studypack.courses.models import Asset, AssetStatus
-from studypack.courses.video_rows import lock_lesson
+from studypack.courses.models import Asset, AssetStatus, Lesson
+from studypack.courses.video_rows import LESSONS, lock_lesson, no_lesson
 from studypack.integrations import storage
 from studypack.integrations.storage import UploadForm
 
@@ -160,14 +160,20 @@ def _refuse(asset: Asset, *, by: UUID) -> None:
 
 
 def list_all(session: Session, lesson_id: UUID) -> list[Asset]:
-    """The files of a lesson as authors see them, those that have not come among them."""
-    return list(
+    """The files of a lesson as authors see them, those that have not come among them.
+
+    Raises NotFound (`lesson_not_found`).
+    """
+    found = list(
         session.scalars(
             select(Asset)
             .where(Asset.lesson_id == lesson_id, Asset.status != AssetStatus.DELETED)
             .order_by(Asset.position, Asset.id)
         )
     )
+    if not found and session.scalar(LESSONS.where(Lesson.id == lesson_id)) is None:
+        raise no_lesson()
+    return found
 
 
 def find(session: Session, asset_id: UUID, *, lock: bool = False) -> Asset:
