@@ -26,7 +26,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from local import mailbox, mux, oauth, openapi, webhooks
+from local import learn, mailbox, mux, oauth, openapi, webhooks
 from local import template as sam
 from local.scheduler import Crons, CronState
 from local.seed import Account
@@ -212,6 +212,8 @@ def _pages(pages: Environment, overview: Callable[[], Overview]) -> APIRouter:
     def certificate(code: str) -> RedirectResponse:
         # Where the mail leads; the API itself has the page for people.
         return RedirectResponse(f"/api/certificates/{quote(code, safe='')}")
+
+    router.include_router(learn.router(pages))
 
     def web_client(request: Request) -> HTMLResponse:
         page = pages.get_template("web-client.html")

@@ -1,4 +1,4 @@
-// What the pages about money have in common: asking the API, and showing amounts and who is there.
+// What pages that are signed in have in common: asking the API, showing amounts and who is there.
 function element(name, text, kind) {
   return Object.assign(document.createElement(name), {textContent: text, className: kind || ""});
 }
@@ -23,7 +23,7 @@ async function ask(path, method = "GET", body = undefined) {
   const fields = (document.errors || []).map((error) => error.message);
   const error = new Error(answer.status === 401 ? "Sign in first: there is a link above."
     : fields.length ? fields.join(" ") : document.detail);
-  throw Object.assign(error, {status: answer.status});
+  throw Object.assign(error, {status: answer.status, document});
 }
 
 function money({amount, currency}) {
@@ -48,7 +48,8 @@ async function greet() {
   const who = document.querySelector("#who");
   try {
     const me = await ask("/api/users/me");
-    who.replaceChildren(`Signed in as ${me.email}. `, link("Billing", "/billing"), " · ", link("Prices", "/prices"),
+    who.replaceChildren(`Signed in as ${me.email}. `, link("Courses", "/learn"), " · ",
+      link("Billing", "/billing"), " · ", link("Prices", "/prices"),
       " · ", link("Somebody else", "/sign-in"));
     return true;
   } catch (error) {
