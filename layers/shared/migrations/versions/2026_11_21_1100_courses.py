@@ -307,6 +307,7 @@ def upgrade() -> None:
     schema='learning'
     )
     op.create_index(op.f('ix_lesson_progress_lesson_id'), 'lesson_progress', ['lesson_id'], unique=False, schema='learning')
+    op.create_index(op.f('ix_lesson_progress_user_id_last_viewed_at'), 'lesson_progress', ['user_id', 'last_viewed_at'], unique=False, schema='learning')
     op.create_table('notes',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('user_id', sa.Uuid(), nullable=False),
@@ -438,6 +439,7 @@ def downgrade() -> None:
     op.drop_index(op.f('ix_notes_user_id_lesson_id'), table_name='notes', schema='learning')
     op.drop_index(op.f('ix_notes_lesson_id'), table_name='notes', schema='learning')
     op.drop_table('notes', schema='learning')
+    op.drop_index(op.f('ix_lesson_progress_user_id_last_viewed_at'), table_name='lesson_progress', schema='learning')
     op.drop_index(op.f('ix_lesson_progress_lesson_id'), table_name='lesson_progress', schema='learning')
     op.drop_table('lesson_progress', schema='learning')
     op.drop_index('uq_video_uploads_lesson_id_current', table_name='video_uploads', schema='learning', postgresql_where=sa.text('dropped_at IS NULL'))

@@ -124,6 +124,7 @@ class LessonProgress(Timestamps, Base):
     __tablename__ = "lesson_progress"
     __table_args__ = (
         UniqueConstraint("user_id", "lesson_id"),
+        Index(None, "user_id", "last_viewed_at"),
         CheckConstraint("completed = (completed_at IS NOT NULL)", name="completed_at"),
         CheckConstraint("view_count >= 0", name="view_count"),
         CheckConstraint("position_seconds >= 0", name="position_seconds"),
