@@ -31,7 +31,7 @@ def abandoning(number: int) -> list[Any]:
     now = datetime.now(UTC)
     people = [life.person(signed_up=now - 3 * HOUR) for _ in range(number)]
     for user in people:
-        life.event(user, "video_1_completed", now - 2 * HOUR, **life.VIDEO)
+        life.event(user, "video_1_completed", now - 2 * HOUR, **life.video())
     return people
 
 

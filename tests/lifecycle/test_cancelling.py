@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from tests.support import mail_lives as life
-from tests.support.mail_lives import MODULE, NOW, VIDEO
+from tests.support.mail_lives import NOW
 
 pytestmark = pytest.mark.usefixtures("database_url")
 
@@ -28,9 +28,9 @@ def waiting(template: str) -> UUID:
     age = 60 * DAY if away else ages.get(template, 30 * DAY)
     user = life.person(signed_up=NOW - age, last_login=NOW - (7 * DAY if away else 2 * HOUR))
     if template == "ABANDONMENT_1":
-        life.event(user, "video_1_completed", NOW - HOUR, **VIDEO)
+        life.event(user, "video_1_completed", NOW - HOUR, **life.video())
     if template == "MODULE_COMPLETE":
-        life.event(user, "module_completed", NOW - HOUR, **MODULE)
+        life.event(user, "module_completed", NOW - HOUR, **life.module())
     if template == "RENEWAL_REMINDER":
         life.subscribe(user, ends=NOW + 2 * DAY)
     life.decide()
@@ -51,7 +51,7 @@ def log_in(user: UUID) -> None:
 
 
 def reset(user: UUID) -> None:
-    life.event(user, "module_reset", NOW + HOUR / 2, module_id="m-1")
+    life.event(user, "module_reset", NOW + HOUR / 2, module_id=life.module()["module_id"])
 
 
 def renew(user: UUID) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from studypack.billing.money import THREE_DECIMAL, ZERO_DECIMAL, format_money
+from studypack.core.business_settings import BusinessSettings
 from studypack.core.database import transaction
 from studypack.lifecycle.abandonment import STEPS, abandonment
 from studypack.lifecycle.explaining import REASONS
@@ -17,7 +18,7 @@ from studypack.lifecycle.facts import money
 from studypack.lifecycle.onboarding import start_journey
 from tests.local.test_simulate import CANCELLED_FOR
 from tests.support import mail_lives as life
-from tests.support.mail_lives import NOW, VIDEO
+from tests.support.mail_lives import NOW
 
 MINUTE = timedelta(minutes=1)
 AGES = [0, 59, 60, 61, 1_439, 1_440, 4_319, 4_320, 4_321, 8_639, 8_640]
@@ -41,7 +42,7 @@ def test_the_statement_on_recalls_says_what_the_function_says(subscribed: bool) 
         for minutes in AGES
     }
     for minutes, user in people.items():
-        life.event(user, "video_1_completed", NOW - minutes * MINUTE, **VIDEO)
+        life.event(user, "video_1_completed", NOW - minutes * MINUTE, **life.video())
     life.decide()
     for minutes, user in people.items():
         found = {name: reason for name, _, reason in life.decisions(user)}
@@ -51,17 +52,24 @@ def test_the_statement_on_recalls_says_what_the_function_says(subscribed: bool) 
 
 
 @pytest.mark.usefixtures("database_url")
+@pytest.mark.parametrize("has_lesson", [True, False])
 @pytest.mark.parametrize("started", [True, False])
-def test_the_statement_on_the_journey_says_what_the_function_says(started: bool) -> None:
+def test_the_statement_on_the_journey_says_what_the_function_says(
+    started: bool, has_lesson: bool
+) -> None:
+    if not has_lesson:
+        life.execute("UPDATE learning.lessons SET is_free = false")
     ages = [0, 1_439, 1_440, 1_441, 5_759, 5_760, 5_761]
     people = {minutes: life.person(signed_up=NOW - minutes * MINUTE) for minutes in ages}
     if started:
         for user in people.values():
             life.event(user, "video_1_started", NOW)
-    life.decide()
+    life.decide(NOW, BusinessSettings())
     for minutes, user in people.items():
         found = {name: reason for name, _, reason in life.decisions(user)}
-        expected = start_journey(NOW - minutes * MINUTE, NOW if started else None, now=NOW)
+        expected = start_journey(
+            NOW - minutes * MINUTE, NOW if started else None, has_lesson=has_lesson, now=NOW
+        )
         assert found.get("START_JOURNEY") == expected, minutes
 
 

@@ -8,7 +8,7 @@ from studypack.core.business_settings import BusinessSettings
 from studypack.notifications.catalogue import missing_facts
 from studypack.notifications.models import EmailTemplate
 from tests.support import mail_lives as life
-from tests.support.mail_lives import MODULE, NOW, SETTINGS, VIDEO
+from tests.support.mail_lives import NOW, SETTINGS
 
 pytestmark = pytest.mark.usefixtures("database_url")
 
@@ -25,8 +25,8 @@ def outcomes(user: object, template: str) -> list[tuple[str, str]]:
 
 def test_everything_that_is_queued_has_the_facts_of_its_template() -> None:
     user = life.person(signed_up=NOW - 3 * DAY - HOUR)
-    life.event(user, "video_1_completed", NOW - 3 * DAY, **VIDEO)
-    life.event(user, "module_completed", NOW - HOUR, **MODULE)
+    life.event(user, "video_1_completed", NOW - 3 * DAY, **life.video())
+    life.event(user, "module_completed", NOW - HOUR, **life.module())
     life.decide()
     newcomer = life.person(signed_up=NOW - DAY)
     life.decide()
@@ -75,12 +75,6 @@ def test_who_began_a_first_video_is_not_asked_to() -> None:
     assert row.evidence["event_id"] == str(begun)
 
 
-def test_without_a_lesson_to_lead_to_the_journey_is_withheld() -> None:
-    user = life.person(signed_up=NOW - DAY - HOUR)
-    life.decide(NOW, BusinessSettings())
-    assert outcomes(user, "START_JOURNEY") == [("WITHHOLD", "facts_missing")]
-
-
 @pytest.mark.parametrize(
     ("details", "reason"),
     [
@@ -105,7 +99,7 @@ def test_an_abandoned_course_is_recalled_after_an_hour_a_day_and_three(
     after: timedelta, template: str
 ) -> None:
     user = life.person(signed_up=NOW - after - 2 * HOUR)
-    life.event(user, "video_1_completed", NOW - after, **VIDEO)
+    life.event(user, "video_1_completed", NOW - after, **life.video())
     life.decide(NOW - MINUTE)
     assert outcomes(user, template) == []
     life.decide()
@@ -114,7 +108,7 @@ def test_an_abandoned_course_is_recalled_after_an_hour_a_day_and_three(
 
 def test_after_a_stop_only_the_latest_recall_goes() -> None:
     user = life.person(signed_up=NOW - 4 * DAY)
-    life.event(user, "video_1_completed", NOW - 3 * DAY, **VIDEO)
+    life.event(user, "video_1_completed", NOW - 3 * DAY, **life.video())
     life.decide()
     assert [outcomes(user, f"ABANDONMENT_{n}") for n in (1, 2, 3)] == [
         [("WITHHOLD", "too_late")],
@@ -125,14 +119,14 @@ def test_after_a_stop_only_the_latest_recall_goes() -> None:
 
 def test_only_the_first_video_of_a_user_counts() -> None:
     user = life.person(signed_up=NOW - 30 * DAY, last_login=NOW - DAY)
-    life.event(user, "video_1_completed", NOW - 20 * DAY, **VIDEO)
-    life.event(user, "video_1_completed", NOW - 2 * HOUR, **VIDEO)
+    life.event(user, "video_1_completed", NOW - 20 * DAY, **life.video())
+    life.event(user, "video_1_completed", NOW - 2 * HOUR, **life.video())
     assert life.decide() == 0
 
 
 def test_who_subscribed_is_not_recalled() -> None:
     user = life.person(signed_up=NOW - 3 * HOUR)
-    life.event(user, "video_1_completed", NOW - 2 * HOUR, **VIDEO)
+    life.event(user, "video_1_completed", NOW - 2 * HOUR, **life.video())
     life.subscribe(user, ends=NOW + 29 * DAY)
     life.decide()
     assert outcomes(user, "ABANDONMENT_1") == [("WITHHOLD", "subscribed")]
@@ -140,7 +134,7 @@ def test_who_subscribed_is_not_recalled() -> None:
 
 def test_an_override_counts_as_a_subscription() -> None:
     user = life.person(signed_up=NOW - 3 * HOUR, override=True)
-    life.event(user, "video_1_completed", NOW - 2 * HOUR, **VIDEO)
+    life.event(user, "video_1_completed", NOW - 2 * HOUR, **life.video())
     life.decide()
     assert outcomes(user, "ABANDONMENT_1") == [("WITHHOLD", "subscribed")]
 
@@ -148,14 +142,14 @@ def test_an_override_counts_as_a_subscription() -> None:
 def test_a_subscription_that_has_ended_by_now_does_not_count() -> None:
     user = life.person(signed_up=NOW - 90 * DAY, last_login=NOW)
     life.subscribe(user, ends=NOW - 40 * DAY)
-    life.event(user, "video_1_completed", NOW - 2 * HOUR, **VIDEO)
+    life.event(user, "video_1_completed", NOW - 2 * HOUR, **life.video())
     life.decide()
     assert outcomes(user, "ABANDONMENT_1") == [("SEND", "due")]
 
 
 def test_nobody_is_asked_to_pay_while_courses_are_free() -> None:
     user = life.person(signed_up=NOW - 3 * HOUR)
-    life.event(user, "video_1_completed", NOW - 2 * HOUR, **VIDEO)
+    life.event(user, "video_1_completed", NOW - 2 * HOUR, **life.video())
     life.decide(NOW, BusinessSettings(free_plan_features=frozenset({"courses"})))
     assert outcomes(user, "ABANDONMENT_1") == [("WITHHOLD", "free_plan")]
 
@@ -167,25 +161,10 @@ def test_an_event_without_its_facts_makes_no_mail_that_would_fail() -> None:
     assert outcomes(user, "ABANDONMENT_1") == [("WITHHOLD", "facts_missing")]
 
 
-def test_a_course_that_an_event_names_by_id_is_looked_up() -> None:
-    [course] = life.rows("SELECT id, title, slug FROM learning.courses LIMIT 1")
-    user = life.person(signed_up=NOW - 3 * HOUR)
-    life.event(
-        user,
-        "video_1_completed",
-        NOW - 2 * HOUR,
-        course_id=str(course.id),
-        lesson_title="Bones",
-    )
-    life.decide()
-    [row] = [row for row in life.queue(user) if row.template == "ABANDONMENT_1"]
-    assert (row.data["course_title"], row.data["course_slug"]) == (course.title, course.slug)
-
-
 def test_nobodys_events_and_events_to_come_are_passed_over() -> None:
     user = life.person(signed_up=NOW - DAY / 2)
-    life.event(None, "video_1_completed", NOW - 2 * HOUR, **VIDEO)
-    life.event(user, "video_1_completed", NOW + HOUR, **VIDEO)
+    life.event(None, "video_1_completed", NOW - 2 * HOUR, **life.video())
+    life.event(user, "video_1_completed", NOW + HOUR, **life.video())
     life.decide()
     assert [name for name, *_ in life.decisions(user)] == ["WELCOME"]
 
@@ -193,8 +172,8 @@ def test_nobodys_events_and_events_to_come_are_passed_over() -> None:
 def test_a_module_is_told_of_once_however_often_it_is_completed() -> None:
     user = life.person(signed_up=NOW - 30 * DAY, last_login=NOW)
     for hours in (3, 2, 1):
-        life.event(user, "module_completed", NOW - hours * HOUR, **MODULE)
-    life.event(user, "module_completed", NOW - HOUR, **{**MODULE, "module_id": "m-2"})
+        life.event(user, "module_completed", NOW - hours * HOUR, **life.module())
+    life.event(user, "module_completed", NOW - HOUR, **life.module(1))
     life.decide()
     life.decide()
     assert outcomes(user, "MODULE_COMPLETE") == [("SEND", "due")] * 2
@@ -203,7 +182,7 @@ def test_a_module_is_told_of_once_however_often_it_is_completed() -> None:
 def test_a_module_event_without_a_usable_id_is_passed_over() -> None:
     user = life.person(signed_up=NOW - 30 * DAY, last_login=NOW)
     for bad in ("", "x" * 65, None):
-        life.event(user, "module_completed", NOW - HOUR, **{**MODULE, "module_id": bad})
+        life.event(user, "module_completed", NOW - HOUR, **life.module(module_id=bad))
     assert life.decide() == 0
 
 

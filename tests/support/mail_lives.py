@@ -27,14 +27,6 @@ LESSON = {
     "lesson_title": "Bones",
     "lesson_id": "0199f3a0-5b1c-7c1e-9f00-3f1f0c6a8d11",
 }
-VIDEO = {"course_title": "Anatomy", "course_slug": "anatomy", "lesson_title": "Bones"}
-MODULE = {
-    "module_id": "m-1",
-    "module_title": "Bones",
-    "course_title": "Anatomy",
-    "course_slug": "anatomy",
-    "course_percent": 25,
-}
 SETTINGS = BusinessSettings.model_validate({"journey_lesson": LESSON})
 
 
@@ -90,6 +82,22 @@ def event(user_id: UUID | None, name: str, at: datetime, **payload: Any) -> UUID
         payload=json.dumps(payload),
     )
     return id
+
+
+def video() -> dict[str, str]:
+    """What an event says of the first video of the sample content."""
+    [row] = rows(
+        "SELECT l.id, m.course_id FROM learning.lessons l"
+        " JOIN learning.modules m ON m.id = l.module_id"
+        " WHERE l.kind = 'VIDEO' AND l.is_free ORDER BY l.id LIMIT 1"
+    )
+    return {"lesson_id": str(row.id), "course_id": str(row.course_id)}
+
+
+def module(place: int = 0, **changes: Any) -> dict[str, Any]:
+    """What an event says of a module of the sample content."""
+    [row] = rows("SELECT id FROM learning.modules ORDER BY id OFFSET :place LIMIT 1", place=place)
+    return {"module_id": str(row.id), "course_percent": 25, **changes}
 
 
 def subscribe(user_id: UUID, *, ends: datetime, **changes: Any) -> UUID:

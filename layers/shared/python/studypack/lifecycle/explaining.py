@@ -10,9 +10,11 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import exists, select, text
 from sqlalchemy.orm import Session
 
+from studypack.core.errors import NotFound
+from studypack.identity.models import User
 from studypack.notifications.models import EmailTemplate
 
 
@@ -93,13 +95,15 @@ MOST: Final = 500
 def explain(session: Session, user_id: UUID, template: EmailTemplate | None) -> list[Step]:
     """What happened about this user's mails (of one template, if given), oldest first; of each kind
     the newest 500.
+
+    Raises NotFound (`user_not_found`).
     """
     values = {
         "user_id": user_id,
         "template": None if template is None else template.value,
         "size": MOST,
     }
-    return [
+    steps = [
         Step(
             at=row.at,
             kind=Kind(row.kind),
@@ -113,6 +117,9 @@ def explain(session: Session, user_id: UUID, template: EmailTemplate | None) -> 
         )
         for row in session.execute(_STEPS, values)
     ]
+    if not steps and not session.scalar(select(exists().where(User.id == user_id))):
+        raise NotFound("There is no such user.", code="user_not_found")
+    return steps
 
 
 REASONS: Final = {
@@ -128,7 +135,9 @@ REASONS: Final = {
     "subscribed": "they pay for courses, or have them by a seat or an override",
     "free_plan": "everybody has courses without paying",
     "started": "they began a first video",
-    "too_late": "it was decided on too late to make sense",
+    "too_late": "it would come too late to make sense",
+    "no_lesson": "there is no free video that it could lead to",
+    "withdrawn": "what it is about is no longer on offer",
     "superseded": "the next mail of its series came up first",
     "logged_in": "they came back",
     "module_reset": "the module was begun anew",

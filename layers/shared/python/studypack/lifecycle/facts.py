@@ -65,6 +65,11 @@ def has_event(user: str, *names: str) -> str:
     """  # noqa: S608 (our own text)
 
 
+def as_id(text: str) -> str:
+    """A text as an id; NULL when it is none, since a payload may hold anything."""
+    return f"CASE WHEN pg_input_is_valid({text}, 'uuid') THEN CAST({text} AS uuid) END"
+
+
 def live_plan(user: str) -> str:
     """The plan of a user's live subscription as its status has it, FREE without one."""
     return f"""

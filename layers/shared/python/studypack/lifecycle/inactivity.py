@@ -20,9 +20,13 @@ LATEST: Final = """
     SELECT greatest(u.last_login_at, u.created_at,
                     (SELECT max(s.last_seen_at) FROM auth.sessions s WHERE s.user_id = u.id),
                     (SELECT a.created_at FROM activity.user_activities a
-                      WHERE a.user_id = u.id ORDER BY a.id DESC LIMIT 1)) AS at
+                      WHERE a.user_id = u.id ORDER BY a.id DESC LIMIT 1),
+                    (SELECT p.last_viewed_at FROM learning.lesson_progress p
+                      WHERE p.user_id = u.id ORDER BY p.last_viewed_at DESC LIMIT 1)) AS at
 """
-"""When user `u` was last here."""
+"""When user `u` was last here. What they did outlives the session in which they did it, which goes
+when they sign out: their feed, and the lesson that they opened last.
+"""
 
 # Sessions are removed when they end, so that the latest time may go back: a nudge since then
 # stands for the same absence.

@@ -34,4 +34,5 @@ CANCELLATIONS: Final[tuple[Cancellation, ...]] = (
     *inactivity.CANCELLATIONS,
     *renewal.CANCELLATIONS,
     *payment.CANCELLATIONS,
+    *digest.CANCELLATIONS,
 )

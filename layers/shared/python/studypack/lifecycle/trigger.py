@@ -69,13 +69,16 @@ class Trigger:
     """The SELECT; may use :now, :lookback_days, :grace_days, :courses_are_free and `values`."""
     values: Callable[[Moment], Values | None] = _no_values
     """Further parameters; None: nothing can come up now, and the database is not asked."""
+    common: str = ""
+    """Common table expressions that the SELECT reads, each followed by a comma."""
     is_final: bool = True
     """A mail withheld stays withheld. False: it goes after all when the reason goes in time."""
 
     @cached_property
     def statement(self) -> TextClause:
         """The whole decision."""
-        return text(_DECIDE.format(occasions=self.occasions, settled=_SETTLED[self.is_final]))
+        settled = _SETTLED[self.is_final]
+        return text(_DECIDE.format(common=self.common, occasions=self.occasions, settled=settled))
 
     def decide(self, session: Session, moment: Moment, *, size: int = BATCH) -> Decided:
         """Decide at most `size` occasions in the caller's transaction."""
@@ -116,6 +119,7 @@ _SETTLED = {
 # would make of it, the decisions of more than a year were read for the occasions of two weeks.
 _DECIDE = f"""
     WITH kinds AS MATERIALIZED ({KINDS}),
+    {{common}}
     ruled AS (
         SELECT o.*, k.is_urgent,
                coalesce(o.reason, {REFUSAL},
