@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -13,6 +13,29 @@ from sqlalchemy.orm import Session
 from studypack.activity.models import AnalyticsEvent, UserActivity, XpLog, XpSource
 from studypack.activity.xp import XP_AMOUNTS
 from studypack.core.ids import derived_uuid7, uuid7
+
+RESERVED_EVENTS: Final = frozenset(
+    {
+        "checkout_started",
+        "exam_started",
+        "exam_submitted",
+        "module_completed",
+        "module_reset",
+        "onboarding_completed",
+        "payment_failed",
+        "purchase_completed",
+        "quiz_passed",
+        "refund_completed",
+        "signup_completed",
+        "subscription_canceled",
+        "subscription_started",
+        "video_1_completed",
+        "video_1_started",
+    }
+)
+"""Events of our own: mails and the owner's figures rest on them, so that nobody else may record
+them. Whatever takes events from browsers refuses these names.
+"""
 
 
 def grant_xp(
