@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, and_, false, or_, select
 from sqlalchemy.orm import Session
 
 from studypack.billing.features import Feature
@@ -33,10 +33,12 @@ def products_opening(
     template_id: UUID | None = None,
     deck_id: UUID | None = None,
 ) -> Sequence[Offer]:
-    """The active products that open the feature for this thing, in the price list's order; without
-    one: all that open something of it. One statement.
+    """The active products that open the feature for this thing, those made for it before those that
+    open all of it, each in the price list's order; without one: all that open something of it. One
+    statement.
     """
     grants = ProductGrant.feature == feature
+    made_for_it: ColumnElement[bool] = false()
     if course_id or template_id or deck_id:
         whole = and_(
             ProductGrant.course_id.is_(None),
@@ -48,12 +50,13 @@ def products_opening(
             (ProductGrant.template_id, template_id),
             (ProductGrant.deck_id, deck_id),
         ]
-        grants = and_(grants, or_(whole, *(column == id for column, id in scopes if id)))
-    opening = select(ProductGrant.id).where(ProductGrant.product_id == Product.id, grants).exists()
+        exactly = or_(*(column == id for column, id in scopes if id))
+        made_for_it = _has_grant(and_(grants, exactly))
+        grants = and_(grants, or_(whole, exactly))
     found = session.scalars(
         select(Product)
-        .where(Product.is_active, opening)
-        .order_by(Product.sort_order, Product.price_amount, Product.sku)
+        .where(Product.is_active, _has_grant(grants))
+        .order_by(made_for_it.desc(), Product.sort_order, Product.price_amount, Product.sku)
     )
     return [
         Offer(
@@ -66,3 +69,7 @@ def products_opening(
         )
         for product in found
     ]
+
+
+def _has_grant(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return select(ProductGrant.id).where(ProductGrant.product_id == Product.id, condition).exists()
