@@ -21,6 +21,7 @@ from studypack.courses.certificate_codes import new_code, read_code
 from studypack.courses.certificate_face import Face
 from studypack.courses.models import Certificate
 from studypack.emails.pages import page_url
+from studypack.identity.models import User
 from studypack.notifications.models import EmailTemplate
 from studypack.notifications.service import enqueue_email
 
@@ -73,14 +74,19 @@ def issue(session: Session, user_id: UUID, course_id: UUID, *, now: datetime) ->
 
 
 def find(session: Session, code: str) -> Certificate:
-    """The certificate of a code as somebody typed it, revoked ones too.
+    """The certificate of a code as somebody typed it, revoked ones too; none of an account that was
+    closed, whose name is nobody's business any more.
 
     Raises NotFound (`certificate_not_found`).
     """
     meant = read_code(code)
     found = None
     if meant is not None:
-        found = session.scalar(select(Certificate).where(Certificate.code == meant))
+        found = session.scalar(
+            select(Certificate)
+            .join(User, User.id == Certificate.user_id)
+            .where(Certificate.code == meant, User.deleted_at.is_(None))
+        )
     if found is None:
         raise NotFound(
             "There is no certificate with this code. Check it for misspelt characters.",
