@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from studypack.billing.features import Feature
@@ -38,7 +38,7 @@ def products_opening(
     statement.
     """
     grants = ProductGrant.feature == feature
-    made_for_it: ColumnElement[bool] = false()
+    made_for_it: list[ColumnElement[bool]] = []  # PostgreSQL sorts by no constant
     if course_id or template_id or deck_id:
         whole = and_(
             ProductGrant.course_id.is_(None),
@@ -51,12 +51,12 @@ def products_opening(
             (ProductGrant.deck_id, deck_id),
         ]
         exactly = or_(*(column == id for column, id in scopes if id))
-        made_for_it = _has_grant(and_(grants, exactly))
+        made_for_it.append(_has_grant(and_(grants, exactly)).desc())
         grants = and_(grants, or_(whole, exactly))
     found = session.scalars(
         select(Product)
         .where(Product.is_active, _has_grant(grants))
-        .order_by(made_for_it.desc(), Product.sort_order, Product.price_amount, Product.sku)
+        .order_by(*made_for_it, Product.sort_order, Product.price_amount, Product.sku)
     )
     return [
         Offer(
