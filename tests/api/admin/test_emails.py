@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from tests.support import mail_lives as life
 
@@ -61,6 +62,13 @@ def test_it_is_explained_why_somebody_got_a_mail_or_did_not(admin: Any, learner:
         params={"user_id": str(learner.id), "template": "WELCOME"},
     ).json()
     assert {step["template"] for step in only["items"]} == {"WELCOME"}
+
+
+def test_nothing_is_explained_of_somebody_who_is_not_there(admin: Any, learner: Any) -> None:
+    nobody = admin.get("/api/admin/emails/explain", params={"user_id": str(uuid4())})
+    assert (nobody.status_code, nobody.json()["code"]) == (404, "user_not_found")
+    quiet = {"user_id": str(learner.id), "template": "REFUND"}
+    assert admin.get("/api/admin/emails/explain", params=quiet).json() == {"items": []}
 
 
 def test_a_mail_that_failed_is_tried_again(admin: Any, learner: Any) -> None:
