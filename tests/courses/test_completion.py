@@ -220,6 +220,18 @@ def test_a_quiz_that_ends_after_one_left_counts_and_the_course_waits(
     assert learning.count("learning.certificates", learner) == 1
 
 
+def test_who_enrols_again_with_nothing_left_to_do_completes_the_course(learner: Any) -> None:
+    course = learning.a_course(0)
+    quiz = learning.add_quiz(course)
+    path = f"{course.path}/enrollment"
+    learner.post(path)
+    assert learner.patch(path, json={"status": "DROPPED"}).status_code == 200
+    done(learner, quiz, ItemKind.QUIZ, course.modules[0])
+    again = learner.post(path)
+    assert (again.status_code, again.json()["status"]) == (201, "COMPLETED")
+    assert learning.count("learning.certificates", learner) == 1
+
+
 def test_a_module_names_the_next_that_is_open(learner: Any) -> None:
     course = learning.a_course(1, 1, 1)
     for module, percent, onward in ((1, 33, "Module 2"), (0, 66, "Module 2"), (2, 100, None)):

@@ -1,18 +1,18 @@
-"""Pausing a course, going on with it, dropping it."""
+"""Enrolling in a course, pausing it, going on with it, dropping it."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from studypack.activity.service import record_activity
 from studypack.core.errors import Conflict, NotFound
 from studypack.courses.completion import settle_enrollment
-from studypack.courses.enrollments import find_course
+from studypack.courses.enrollments import course_not_found, find_course, insert_enrollment
 from studypack.courses.models import Enrollment, EnrollmentStatus
 
 _SAID: Final = {
@@ -20,6 +20,28 @@ _SAID: Final = {
     EnrollmentStatus.PAUSED: ("course.paused", "Paused {}"),
     EnrollmentStatus.DROPPED: ("course.dropped", "Dropped {}"),
 }
+
+
+def enroll(session: Session, user_id: UUID, slug: str, *, now: datetime) -> tuple[Enrollment, bool]:
+    """Enrol in a course, and whether that changed anything. Who had dropped it takes it up again
+    where they were, which completes it when nothing is left to do; any other enrolment is returned
+    as it is.
+
+    Raises NotFound (`course_not_found`), Conflict (`prerequisites_missing`).
+    """
+    course = find_course(session, slug)
+    enrolled = _locked(session, user_id, course.id)
+    if enrolled is None:
+        changed = insert_enrollment(session, user_id, course.id, now=now)
+        enrolled = _locked(session, user_id, course.id)
+    else:
+        changed = enrolled.status is EnrollmentStatus.DROPPED
+    if enrolled is None:
+        raise course_not_found()
+    if enrolled.status is EnrollmentStatus.DROPPED:
+        again = ("course.enrolled", "Took up {} again")
+        _switch(session, enrolled, course, EnrollmentStatus.ACTIVE, again, now=now)
+    return enrolled, changed
 
 
 def change_status(
@@ -32,11 +54,7 @@ def change_status(
     `not_enrolled` for pausing what was dropped).
     """
     course = find_course(session, slug)
-    enrolled = session.scalar(
-        select(Enrollment)
-        .where(Enrollment.user_id == user_id, Enrollment.course_id == course.id)
-        .with_for_update(key_share=True)
-    )
+    enrolled = _locked(session, user_id, course.id)
     if enrolled is None:
         raise NotFound("You are not enrolled in this course.", code="enrollment_not_found")
     if enrolled.status is wanted:
@@ -45,15 +63,37 @@ def change_status(
         raise Conflict("You have completed this course.", code="course_completed")
     if enrolled.status is EnrollmentStatus.DROPPED and wanted is EnrollmentStatus.PAUSED:
         raise Conflict("You dropped this course: enrol again first.", code="not_enrolled")
+    _switch(session, enrolled, course, wanted, _SAID[wanted], now=now)
+    return enrolled
+
+
+def _locked(session: Session, user_id: UUID, course_id: UUID) -> Enrollment | None:
+    return session.scalar(
+        select(Enrollment)
+        .where(Enrollment.user_id == user_id, Enrollment.course_id == course_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+def _switch(
+    session: Session,
+    enrolled: Enrollment,
+    course: Row[Any],
+    wanted: EnrollmentStatus,
+    said: tuple[str, str],
+    *,
+    now: datetime,
+) -> None:
     enrolled.status = wanted
     enrolled.paused_at = now if wanted is EnrollmentStatus.PAUSED else None
     enrolled.dropped_at = now if wanted is EnrollmentStatus.DROPPED else None
     enrolled.updated_at = now
     session.flush()
-    kind, sentence = _SAID[wanted]
+    kind, sentence = said
     record_activity(
         session,
-        user_id,
+        enrolled.user_id,
         kind,
         sentence.format(course.title),
         now=now,
@@ -61,6 +101,5 @@ def change_status(
         course_slug=course.slug,
     )
     if wanted is EnrollmentStatus.ACTIVE:
-        settle_enrollment(session, user_id, course.id, now=now)
+        settle_enrollment(session, enrolled.user_id, course.id, now=now)
         session.refresh(enrolled)
-    return enrolled

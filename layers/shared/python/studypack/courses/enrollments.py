@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -52,44 +52,6 @@ def course_not_found() -> NotFound:
     return NotFound("There is no such course.", code="course_not_found")
 
 
-def enroll(session: Session, user_id: UUID, slug: str, *, now: datetime) -> tuple[Enrollment, bool]:
-    """Enrol in a course, and whether that changed anything. Who had dropped it takes it up again
-    where they were; any other enrolment is returned as it is.
-
-    Raises NotFound (`course_not_found`), Conflict (`prerequisites_missing`).
-    """
-    course = find_course(session, slug)
-    enrolled = _locked(session, user_id, course.id)
-    if enrolled is None:
-        changed = insert_enrollment(session, user_id, course.id, now=now)
-        enrolled = _locked(session, user_id, course.id)
-    else:
-        changed = enrolled.status is EnrollmentStatus.DROPPED
-    if enrolled is None:
-        raise course_not_found()
-    if enrolled.status is EnrollmentStatus.DROPPED:
-        enrolled.status = EnrollmentStatus.ACTIVE
-        enrolled.dropped_at = None
-        enrolled.updated_at = now
-        session.flush()
-        _record(session, user_id, course, "Took up {} again", now=now)
-    return enrolled, changed
-
-
-def ensure_enrolled(session: Session, user_id: UUID, course_id: UUID, *, now: datetime) -> None:
-    """Let a learner's work in a course be recorded: who is not in it is enrolled by beginning.
-    One statement for who is.
-
-    Raises Conflict: `not_enrolled` (dropped), `enrollment_paused`, `prerequisites_missing`.
-    """
-    status = session.scalar(
-        select(Enrollment.status).where(
-            Enrollment.user_id == user_id, Enrollment.course_id == course_id
-        )
-    )
-    require_working(session, user_id, course_id, status, now=now)
-
-
 def require_working(
     session: Session,
     user_id: UUID,
@@ -98,7 +60,11 @@ def require_working(
     *,
     now: datetime,
 ) -> None:
-    """`ensure_enrolled` for a caller who has read the status; no statement for who is enrolled."""
+    """Let a learner's work in a course be recorded, whose status there was read before: who is not
+    in it is enrolled by beginning. No statement for who is.
+
+    Raises Conflict: `not_enrolled` (dropped), `enrollment_paused`, `prerequisites_missing`.
+    """
     match status:
         case None:
             insert_enrollment(session, user_id, course_id, now=now)
@@ -144,7 +110,15 @@ def insert_enrollment(
     course = session.execute(
         text("SELECT id, slug, title FROM learning.courses WHERE id = :id"), {"id": course_id}
     ).one()
-    _record(session, user_id, course, "Enrolled in {}", now=now)
+    record_activity(
+        session,
+        user_id,
+        "course.enrolled",
+        f"Enrolled in {course.title}",
+        now=now,
+        course_id=str(course.id),
+        course_slug=course.slug,
+    )
     return True
 
 
@@ -157,26 +131,3 @@ def _check_prerequisites(session: Session, user_id: UUID, course_id: UUID) -> No
             code="prerequisites_missing",
             missing=[{"slug": row.slug, "title": row.title} for row in missing],
         )
-
-
-def _locked(session: Session, user_id: UUID, course_id: UUID) -> Enrollment | None:
-    return session.scalar(
-        select(Enrollment)
-        .where(Enrollment.user_id == user_id, Enrollment.course_id == course_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
-
-
-def _record(
-    session: Session, user_id: UUID, course: Row[Any], sentence: str, *, now: datetime
-) -> None:
-    record_activity(
-        session,
-        user_id,
-        "course.enrolled",
-        sentence.format(course.title),
-        now=now,
-        course_id=str(course.id),
-        course_slug=course.slug,
-    )

@@ -93,7 +93,7 @@ _COMPLETE: Final = text(
 def view(session: Session, caller: Caller, lesson_id: UUID) -> LessonState:
     """Count that the lesson was opened.
 
-    Raises what `open_lesson` and `ensure_enrolled` raise, as all of these do.
+    Raises what `open_lesson` and `require_working` raise, as all of these do.
     """
     lesson = _to_work_on(session, caller, lesson_id)
     return _state(session, lesson, session.execute(_VIEW, _given(caller, lesson)).one())

@@ -61,7 +61,7 @@ def begin(session: Session, caller: Caller, quiz_id: UUID) -> Begun:
     However many beginnings come at once: attempts are numbered, each number is there once, and only
     one may run. Raises NotFound (`quiz_not_found`), PaymentRequired, Forbidden as
     `catalogue.check_open`, Conflict (`attempts_used_up`, `quiz_without_questions`, those of
-    `enrollments.ensure_enrolled`).
+    `enrollments.require_working`).
     """
     for _ in range(_TRIES):
         view = catalogue.find(session, caller, quiz_id)
