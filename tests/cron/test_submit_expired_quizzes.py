@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -153,18 +154,40 @@ def test_two_jobs_share_the_attempts_of_the_same_learners_without_deadlock(
     assert submitted() == 6
 
 
-def test_an_attempt_that_cannot_be_graded_is_tried_again_and_stops_nobody(
-    expired: list[dict[str, Any]], learner: Any
-) -> None:
-    bank.execute(
+@pytest.mark.parametrize(
+    "spoil",
+    [
         'UPDATE learning.quiz_answers SET response = \'{"type": "ESSAY"}\' WHERE attempt_id = :id',
+        "UPDATE learning.quiz_attempts SET rules = '{}' WHERE id = :id",
+        (
+            "UPDATE learning.quiz_attempts"
+            " SET form = jsonb_set(form, '{0,points}', '1000000000'), max_points = 1000000000"
+            " WHERE id = :id"
+        ),
+    ],
+    ids=["answer", "rules", "points"],
+)
+def test_an_attempt_that_cannot_be_graded_is_tried_again_and_stops_nobody(
+    expired: list[dict[str, Any]], spoil: str
+) -> None:
+    before = bank.rows(
+        "SELECT rules, form, max_points FROM learning.quiz_attempts WHERE id = :id",
         id=expired[0]["id"],
-    )
+    )[0]
+    bank.execute(spoil, id=expired[0]["id"])
 
     report = run()
 
     assert (report["processed"], report["skipped"], report["complete"]) == (2, 1, True)
     bank.execute("DELETE FROM learning.quiz_answers WHERE attempt_id = :id", id=expired[0]["id"])
+    bank.execute(
+        "UPDATE learning.quiz_attempts SET rules = CAST(:rules AS jsonb),"
+        " form = CAST(:form AS jsonb), max_points = :max_points WHERE id = :id",
+        id=expired[0]["id"],
+        rules=json.dumps(before.rules),
+        form=json.dumps(before.form),
+        max_points=before.max_points,
+    )
     assert run()["processed"] == 1
 
 

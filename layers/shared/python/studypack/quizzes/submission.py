@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, text
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from studypack.activity import service as activity
@@ -131,7 +132,7 @@ def submit_expired(session: Session, *, passed_over: set[UUID]) -> int:
                 row = session.execute(_LOCK_ANY, {"attempt_id": attempt_id}).one()
                 _submit(session, row)
             done += 1
-        except ValueError:
+        except (ValueError, LookupError, IntegrityError, DataError):
             passed_over.add(attempt_id)
             get_logger().exception(
                 "quiz attempt cannot be graded", extra={"attempt_id": attempt_id}
