@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from local import template as sam
+from studypack.admin.course_files.files import asset_key, media_key
 from studypack.core.config import Settings
+from studypack.core.ids import uuid7
 
 DOCUMENT = sam.load(sam.TEMPLATE.read_text(encoding="utf-8"))
 RESOURCES: dict[str, Any] = DOCUMENT["Resources"]
@@ -266,6 +268,22 @@ def test_files_of_lessons_are_nobodys_without_our_signature() -> None:
     [refused] = RESOURCES["LessonFilesPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert refused["Effect"] == "Deny"
     assert refused["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [media_key("python-programming", "a.svg"), asset_key(uuid7(), uuid7(), b"", "a.pdf")],
+    ids=["picture", "file"],
+)
+@pytest.mark.parametrize("action", ["s3:GetObject", "s3:PutObject"])
+def test_admins_function_may_keep_what_a_courses_files_bring(action: str, key: str) -> None:
+    place = f"${{LessonFiles.Arn}}/{key.partition('/')[0]}/*"
+    holders = {
+        name
+        for name, each in statements()
+        if action in _listed(each["Action"]) and place in map(str, _parts(each["Resource"]))
+    }
+    assert holders & POLICIES["api.admin"]
 
 
 ANYBODY = {
