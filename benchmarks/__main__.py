@@ -25,6 +25,7 @@ NAMES = (
     "webhooks",
     "email_triggers",
     "email_queue",
+    "courses",
 )
 WIDTH = 120
 """Where there is no terminal to ask."""

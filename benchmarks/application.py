@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 import pg8000.dbapi
+import pg8000.native
 from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
@@ -67,6 +68,24 @@ def through(url: str, port: int) -> str:
     """The same database by way of a proxy."""
     parts: URL = make_url(url).set(host="127.0.0.1", port=port)
     return parts.render_as_string(hide_password=False)
+
+
+@contextmanager
+def raw_connection(url: str) -> Iterator[pg8000.native.Connection]:
+    """A connection of stock pg8000, with nothing around it."""
+    parts = make_url(url)
+    connection = pg8000.native.Connection(
+        parts.username or "",
+        password=parts.password,
+        host=parts.host,
+        port=parts.port,
+        database=parts.database,
+        ssl_context=False,
+    )
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
 class Databases:

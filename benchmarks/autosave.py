@@ -20,7 +20,7 @@ from typing import Any
 from uuid import uuid4
 
 import pg8000.native
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine
 
 from benchmarks.application import (
     Application,
@@ -30,6 +30,7 @@ from benchmarks.application import (
     application,
     event,
     one_flush_engine,
+    raw_connection,
     sign_up,
     stock_engine,
     through,
@@ -147,7 +148,7 @@ def _network(
         auth, exams = Client("auth"), Client("exams")
         mine, theirs = _start(auth, exams, app), _start(auth, exams, app)
         ours, stock = app.open(one_flush_engine, url), app.open(stock_engine, url)
-        raw = parts.enter_context(_raw_connection(url))
+        raw = parts.enter_context(raw_connection(url))
         number = count(1)  # revisions only ever go up, whoever saves
 
         save = partial(_handled, app, exams, mine, number)
@@ -223,23 +224,6 @@ def _start(auth: Client, exams: Client, app: Application) -> Exam:
         "POST", "/api/exams/sessions", {"template": TEMPLATE}, token=person.token
     )
     return Exam(person, answer.body)
-
-
-@contextmanager
-def _raw_connection(url: str) -> Iterator[pg8000.native.Connection]:
-    parts = make_url(url)
-    connection = pg8000.native.Connection(
-        parts.username or "",
-        password=parts.password,
-        host=parts.host,
-        port=parts.port,
-        database=parts.database,
-        ssl_context=False,
-    )
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def _rows(network: str, ours: list[float], raw: list[float], stock: list[float]) -> list[Row]:
