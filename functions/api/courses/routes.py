@@ -17,7 +17,13 @@ from api.courses.schemas import (
 )
 from studypack.access.guards import CurrentUser, OptionalUser
 from studypack.core.http import DbSession, Page
-from studypack.courses import catalogue, enrollment_changes, next_lesson, page
+from studypack.courses import (
+    catalogue,
+    course_progress,
+    enrollment_changes,
+    next_lesson,
+    page,
+)
 from studypack.courses.models import EnrollmentStatus
 
 router = APIRouter(tags=["courses"])
@@ -63,7 +69,7 @@ def change_enrollment(
 @router.get("/api/courses/{slug}/progress")
 def get_course_progress(slug: str, caller: CurrentUser, session: DbSession) -> CourseProgressOut:
     """How far I am with a course and each of its modules."""
-    return CourseProgressOut.of(page.load(session, caller, slug))
+    return CourseProgressOut.of(course_progress.load(session, caller.id, slug))
 
 
 @router.get("/api/courses/{slug}/next-lesson")

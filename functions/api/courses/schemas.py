@@ -10,6 +10,7 @@ from pydantic import Field
 from studypack.core.http import In, Out, UtcTime
 from studypack.courses.catalogue import CourseLine
 from studypack.courses.content import to_html
+from studypack.courses.course_progress import CourseStanding
 from studypack.courses.locks import LockReason
 from studypack.courses.models import (
     Enrollment,
@@ -19,7 +20,7 @@ from studypack.courses.models import (
     ProgressStatus,
 )
 from studypack.courses.next_lesson import NextLesson
-from studypack.courses.page import CoursePage, ItemLine, LessonLine, ModuleLine
+from studypack.courses.page import CoursePage, EnrollmentLine, ItemLine, LessonLine, ModuleLine
 from studypack.identity.models import Level
 
 
@@ -111,7 +112,9 @@ class LessonLineOut(Out):
     @classmethod
     def of(cls, lesson: LessonLine) -> LessonLineOut:
         """From the service's line."""
-        return cls.model_validate({**vars(lesson), "completed": lesson.completed_at is not None})
+        return cls.model_validate(
+            {**lesson._asdict(), "completed": lesson.completed_at is not None}
+        )
 
 
 class ItemLineOut(Out):
@@ -215,7 +218,7 @@ class CoursePageOut(Out):
             syllabus_html=_html(page.syllabus),
             is_open=page.is_entitled,
             prerequisites=[PrerequisiteOut.model_validate(each) for each in page.prerequisites],
-            enrollment=_enrollment(page),
+            enrollment=_enrollment(page.enrollment),
             percent=page.percent,
             modules=[ModuleOut.of(module) for module in page.modules],
         )
@@ -233,16 +236,16 @@ class CourseProgressOut(Out):
     modules: list[ModuleProgressOut]
 
     @classmethod
-    def of(cls, page: CoursePage) -> CourseProgressOut:
-        """From the service's page."""
+    def of(cls, standing: CourseStanding) -> CourseProgressOut:
+        """From the service's answer."""
         return cls(
-            course_id=page.id,
-            course_slug=page.slug,
-            enrollment=_enrollment(page),
-            percent=page.percent,
-            items=sum(module.items for module in page.modules),
-            done=sum(module.done for module in page.modules),
-            modules=[ModuleProgressOut.model_validate(module) for module in page.modules],
+            course_id=standing.id,
+            course_slug=standing.slug,
+            enrollment=_enrollment(standing.enrollment),
+            percent=standing.percent,
+            items=sum(module.items for module in standing.modules),
+            done=sum(module.done for module in standing.modules),
+            modules=[ModuleProgressOut.model_validate(module) for module in standing.modules],
         )
 
 
@@ -279,7 +282,5 @@ def _html(markdown: str | None) -> str | None:
     return to_html(None, markdown) if markdown else None
 
 
-def _enrollment(page: CoursePage) -> CertifiedEnrollmentOut | None:
-    if page.enrollment is None:
-        return None
-    return CertifiedEnrollmentOut.model_validate(page.enrollment)
+def _enrollment(enrollment: EnrollmentLine | None) -> CertifiedEnrollmentOut | None:
+    return None if enrollment is None else CertifiedEnrollmentOut.model_validate(enrollment)
