@@ -239,6 +239,13 @@ def test_a_search_for_what_is_no_word_finds_nothing(learner: Person, query: str)
     assert search(learner, query) == []
 
 
+@pytest.mark.parametrize("between", ["", " ", "(", ")!", "&|", "<"])
+@pytest.mark.usefixtures("course")
+def test_any_number_of_minuses_excludes_nothing(learner: Person, between: str) -> None:
+    assert titles(learner, f"-{f'{between}-' * 60}shuttle") == ["Setting up"]
+    assert titles(learner, f"shuttle {'-' * 60}") == ["Setting up"]
+
+
 def test_only_who_is_signed_in_searches(api: Any) -> None:
     assert api.get("/api/search?q=x").status_code == 401
 

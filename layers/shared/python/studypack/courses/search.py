@@ -64,6 +64,10 @@ class Hit:
 _START, _STOP, _GAP = "\x02", "\x03", " … "
 _MARKED: Final = re.compile(f"{_START}([^{_STOP}]*){_STOP}")
 _UNSHOWN: Final = re.compile(f"[{_START}{_STOP}{APART}]")
+_MANY_MINUSES: Final = re.compile(r"-(?:[\s()!&|<]*-)+")
+"""Each would negate the next one: PostgreSQL's parser stacks 32 of them and then gives up. What
+stands between is what it skips.
+"""
 _SNIPPED: Final = 60_000
 """Characters of a body, and of a transcript, in which the words are shown."""
 
@@ -136,7 +140,7 @@ def search_lessons(
 
     Raises Unprocessable for a query without words.
     """
-    words = query.strip()
+    words = _MANY_MINUSES.sub(" ", query.strip())
     if not words:
         raise Unprocessable.field("q", "Say what to search for.", code="empty")
     grants = [grant for grant in caller.entitlements.grants if grant.feature is Feature.COURSES]
