@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from api.admin.course_schemas import MadeOfTheTitle, Patch, Place, Slug
+from studypack.core.config import get_settings
 from studypack.core.http import In, LongText, Out, ShortText, UtcTime
 from studypack.courses.authoring.lessons import LessonView
 from studypack.courses.models import LessonKind, VideoStatus
@@ -92,6 +93,7 @@ class AdminLessonDetailOut(AdminLessonOut):
 
     @classmethod
     def of(cls, view: LessonView) -> AdminLessonDetailOut:
-        own = {"course_id": view.course_id, "html": view.html}
+        html = view.html(get_settings().media_base_url)
+        own = {"course_id": view.course_id, "html": html}
         columns = {name: getattr(view.lesson, name) for name in cls.model_fields if name not in own}
         return cls.model_validate({**columns, **own})

@@ -86,6 +86,15 @@ def test_markdown_is_kept_as_it_was_written(admin: Any) -> None:
     assert "<em>words</em>" in made["html"]
 
 
+def test_a_preview_shows_the_courses_pictures(admin: Any) -> None:
+    course = a_course()
+    slug = bank.value("SELECT slug FROM learning.courses WHERE id = :id", id=course)
+
+    made = create(admin, a_module(course), content_markdown="![A loom](media/loom.svg)")
+
+    assert f'src="/media/{slug}/loom.svg"' in made["html"]
+
+
 @pytest.mark.parametrize(
     ("spoilt", "named"),
     [

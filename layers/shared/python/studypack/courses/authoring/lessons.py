@@ -27,11 +27,15 @@ class LessonView:
 
     lesson: Lesson
     course_id: UUID
+    course_slug: str
 
-    @property
-    def html(self) -> str:
-        """The content as learners would see it."""
-        return content.to_html(self.lesson.content, self.lesson.content_markdown)
+    def html(self, media_base_url: str) -> str:
+        """The content as learners would see it; courses' pictures lie below `media_base_url`."""
+        return content.to_html(
+            self.lesson.content,
+            self.lesson.content_markdown,
+            media_base=f"{media_base_url}/{self.course_slug}",
+        )
 
 
 def list_of(session: Session, module_id: UUID, page: PageParams) -> list[Lesson]:
@@ -78,7 +82,7 @@ def list_of(session: Session, module_id: UUID, page: PageParams) -> list[Lesson]
 def get(session: Session, lesson_id: UUID) -> LessonView:
     """One lesson with its content. Raises NotFound (`lesson_not_found`)."""
     row = session.execute(
-        select(Lesson, Module.course_id)
+        select(Lesson, Course.id, Course.slug)
         .join(Module, Module.id == Lesson.module_id)
         .join(Course, Course.id == Module.course_id)
         .where(
@@ -91,7 +95,7 @@ def get(session: Session, lesson_id: UUID) -> LessonView:
     ).one_or_none()
     if row is None:
         raise editing.not_found("lesson")
-    return LessonView(row[0], row[1])
+    return LessonView(*row)
 
 
 def create(
