@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from unittest.mock import patch
 from sqlalchemy import text
 
 from local.environment import applied, variables
+from local.simulate import studies
 from local.simulate.clock import Clock, simulated_database
 from local.simulate.mailbox import Mailbox
 from local.simulate.scenario import START, Scenario
@@ -24,12 +24,6 @@ from studypack.notifications.catalogue import CATALOGUE
 from studypack.notifications.models import Category, EmailTemplate
 
 WEB: Final = "https://app.example.com"
-LESSON: Final = {
-    "course_title": "Anatomy",
-    "lesson_title": "Bones",
-    "lesson_id": "0199f3a0-5b1c-7c1e-9f00-3f1f0c6a8d11",
-    "lesson_minutes": 9,
-}
 OWN: Final = frozenset(
     template.value
     for template, entry in CATALOGUE.items()
@@ -110,18 +104,10 @@ def play(scenarios: Sequence[Scenario], state: Path) -> list[Played]:
         with applied({**settings, **quiet}):
             mailbox = Mailbox()
             with _crons(mailbox) as run_crons:
-                _prepare()
+                studies.make_course(START)
                 worlds = {each.name: World(each.name, each.timezone, mailbox) for each in scenarios}
                 _pass_time(scenarios, worlds, clock, run_crons)
             return [Played(each, _entries(each, worlds[each.name])) for each in scenarios]
-
-
-def _prepare() -> None:
-    with transaction() as session:
-        session.execute(
-            text("INSERT INTO auth.settings (key, value) VALUES ('journey_lesson', :lesson)"),
-            {"lesson": json.dumps(LESSON)},
-        )
 
 
 @contextmanager

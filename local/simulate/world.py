@@ -1,5 +1,5 @@
-"""What people do in a scenario: through the product's services where there is one, else as rows and
-events that the product would have written.
+"""What people do in a scenario: through the product's services where there is one (in courses:
+local/simulate/studies.py), else as rows and events that the product would have written.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from uuid import UUID, uuid4
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
+from local.simulate import studies
 from local.simulate.mailbox import Mailbox
+from studypack.access.authentication import authenticate
 from studypack.accounts import registration, signin
 from studypack.activity import service as activity
 from studypack.activity.models import XpSource
@@ -38,19 +40,6 @@ from studypack.notifications.service import enqueue_email
 
 PASSWORD: Final = "violet canal lantern"  # noqa: S105 (of people who do not exist)
 ADDRESS: Final = "192.0.2.1"
-LESSON: Final[dict[str, Any]] = {
-    "course_title": "Anatomy",
-    "course_slug": "anatomy",
-    "lesson_title": "Bones",
-    "next_lesson_title": "Joints",
-    "lesson_count": 24,
-}
-MODULE: Final[dict[str, Any]] = {
-    "module_title": "The skeleton",
-    "course_title": "Anatomy",
-    "course_slug": "anatomy",
-    "course_percent": 25,
-}
 PRICE: Final = 4_900
 MONTH: Final = timedelta(days=30)
 
@@ -63,9 +52,18 @@ class World:
         self.timezone = timezone
         self.mailbox = mailbox
         self.user_id: UUID | None = None
+        self.token = ""
+        """Of the newest session."""
 
     def do(self, what: str, facts: dict[str, Any], *, now: datetime) -> None:
         """Let something happen. Raises ValueError for what nobody can do."""
+        if what in studies.ACTS:
+            caller = authenticate(self.token)
+            if caller is None:
+                raise ValueError(f"{self.email} is not signed in")
+            with transaction() as session:
+                studies.ACTS[what](session, caller, **facts)
+            return
         act = getattr(self, what, None)
         if act is None or what.startswith("_") or what == "do":
             raise ValueError(f"nobody can {what!r}")
@@ -90,7 +88,7 @@ class World:
             marketing_opt_out=opted_out,
         )
         signed_in = registration.sign_up(session, account, address=ADDRESS, user_agent=None)
-        self.user_id = signed_in.user_id
+        self.user_id, self.token = signed_in.user_id, signed_in.token
 
     def verify(self, session: Session, now: datetime) -> None:
         """Follow the link in the mail that came."""
@@ -99,21 +97,13 @@ class World:
         registration.verify_email(session, token, address=ADDRESS)
 
     def sign_in(self, session: Session, now: datetime) -> None:
-        signin.sign_in(session, self.email, PASSWORD, address=ADDRESS, user_agent=None)
+        done = signin.sign_in(session, self.email, PASSWORD, address=ADDRESS, user_agent=None)
+        self.token = done.token
 
-    def start_video(self, session: Session, now: datetime) -> None:
-        activity.record_event(session, "video_1_started", user_id=self._id, now=now, **LESSON)
-
-    def finish_video(self, session: Session, now: datetime) -> None:
-        activity.record_event(session, "video_1_completed", user_id=self._id, now=now, **LESSON)
-
-    def complete_module(self, session: Session, now: datetime, *, module: str = "m-1") -> None:
-        activity.record_event(
-            session, "module_completed", user_id=self._id, now=now, module_id=module, **MODULE
-        )
-
-    def reset_module(self, session: Session, now: datetime, *, module: str = "m-1") -> None:
-        activity.record_event(session, "module_reset", user_id=self._id, now=now, module_id=module)
+    def reset_module(self, session: Session, now: datetime, *, module: str = "skeleton") -> None:
+        """Begin it anew: nothing of the product does that yet, but mails know the event."""
+        about = str(studies.module_id(session, module))
+        activity.record_event(session, "module_reset", user_id=self._id, now=now, module_id=about)
 
     def study(self, session: Session, now: datetime) -> None:
         """Earn XP, and be in the feed."""

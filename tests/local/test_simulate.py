@@ -37,6 +37,7 @@ CANCELLED_FOR = {
     "account_closed",
     "module_reset",
     "superseded",
+    "too_late",
     "broadcast_stopped",
 }
 
@@ -101,3 +102,17 @@ def test_a_scenario_that_is_not_there_or_makes_no_sense_is_refused() -> None:
         Scenario.model_validate(
             {"name": "x", "story": "", "until": "soon", "steps": [], "expect": {}}
         )
+
+
+def test_mails_about_courses_come_of_what_was_done_in_them(all_played: dict[str, Played]) -> None:
+    """By the courses' own services: a story writes no event of theirs itself."""
+    learned = all_played["learns"]
+    subjects = {entry.what: entry.detail for entry in learned.entries if entry.kind is Kind.MAIL}
+    assert subjects["CERTIFICATE"] == "Your certificate for Anatomy"
+    assert subjects["WEEKLY_DIGEST"] == "Your week: 46 minutes of study"  # 9 + 10 + 12 + 15
+    modules = [entry.detail for entry in learned.entries if entry.what == "MODULE_COMPLETE"]
+    assert {detail for detail in modules if detail} == {
+        "Module done: The skeleton",
+        "Module done: Muscles",
+        "Module done: Nerves",
+    }
