@@ -45,6 +45,8 @@ HOSTILE = {
     "number as text": json.dumps("1e1000000"),
     "date before Christ": json.dumps("0000-01-01"),
     "date after everything": json.dumps("9999-12-31"),
+    "moment before all in UTC": json.dumps("0001-01-01T00:00:00+14:00"),
+    "moment after all in UTC": json.dumps("9999-12-31T23:59:59-14:00"),
     "date beyond": json.dumps("10000-01-01"),
     "seconds as date": "99999999999999999999",
     "deep list": "[" * DEEP + "]" * DEEP,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from studypack.core.config import get_settings
-from studypack.core.http import In, LongText, Out, ShortText, UtcTime
+from studypack.core.http import In, LongText, Moment, Out, ShortText, UtcTime
 from studypack.courses.content import to_html
 from studypack.courses.heartbeats import MAX_BEATS, Beat
 from studypack.courses.lesson_page import LessonPage
@@ -150,7 +150,7 @@ class BeatIn(In):
 
     from_: Annotated[Seconds, Field(alias="from")]
     to: Seconds
-    at: AwareDatetime | None = Field(
+    at: Moment | None = Field(
         default=None, description="When the player came to its end; null: just now"
     )
 

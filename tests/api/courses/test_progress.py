@@ -154,6 +154,8 @@ def test_what_a_player_sends_is_checked_by_name(learner: Any) -> None:
         ([{"from": -1, "to": 5}], "beats.0.from"),
         ([{"from": 0, "to": 1}, {"from": 0}], "beats.1.to"),
         ([{"from": 0, "to": 1, "at": "2026-11-21T10:00:00"}], "beats.0.at"),
+        ([{"from": 0, "to": 1, "at": "0001-01-01T00:00:00+14:00"}], "beats.0.at"),
+        ([{"from": 0, "to": 1, "at": "9999-12-31T23:59:59-14:00"}], "beats.0.at"),
         ([{"from": 0, "to": 86_401}], "beats.0.to"),
         ([{"from": 0, "to": 1}] * 101, "beats"),
     ]:

@@ -2,7 +2,15 @@
 
 from studypack.core.http.app import create_app, lambda_handler
 from studypack.core.http.dependencies import ClientAddress, DbSession, Paging, SessionToken
-from studypack.core.http.schemas import AcceptedOut, In, LongText, Out, ShortText, UtcTime
+from studypack.core.http.schemas import (
+    AcceptedOut,
+    In,
+    LongText,
+    Moment,
+    Out,
+    ShortText,
+    UtcTime,
+)
 from studypack.core.paging import Page, PageParams, page_of
 
 __all__ = [
@@ -11,6 +19,7 @@ __all__ = [
     "DbSession",
     "In",
     "LongText",
+    "Moment",
     "Out",
     "Page",
     "PageParams",

@@ -6,7 +6,14 @@ import math
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 
 class In(BaseModel):
@@ -39,6 +46,19 @@ def _in_utc(value: datetime) -> datetime:
 
 UtcTime = Annotated[datetime, AfterValidator(_in_utc)]
 """ISO 8601 in UTC, whatever offset the database's session has."""
+
+
+def _is_in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no moment that UTC has a year for") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_is_in_utc)]
+"""A time that somebody sends, with an offset, here in UTC. The first and last hours that Python can
+write have no UTC, and so cannot be stored.
+"""
 
 MAX_JSON_CHARACTERS = 10_000
 MAX_JSON_DEPTH = 20
