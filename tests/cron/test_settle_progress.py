@@ -144,8 +144,28 @@ def test_only_courses_that_changed_lately_are_looked_at(
         bank.execute(f"UPDATE learning.{table} SET updated_at = now() - interval '4 days'")
     assert run()["processed"] == 0
     with transaction() as session:
-        late = settling.settle_next(session, passed_over=set(), looks_back=timedelta(days=5))
+        late = settling.settle_next(
+            session, settling.Walk(), passed_over=set(), looks_back=timedelta(days=5)
+        )
     assert late == 3
+
+
+@pytest.mark.parametrize("batch", [1, 2, 50])
+@pytest.mark.parametrize("window", [1, 2, 3, 1_000])
+def test_windows_and_batches_of_any_size_reach_everybody_who_is_due(
+    people: list[Any], shortened: learning.Material, batch: int, window: int
+) -> None:
+    longer = learning.a_course(2)  # of which nobody has nothing left to do
+    for person in people:
+        learning.complete(person, longer.lessons[0][0])
+    take = {"passed_over": set(), "batch": batch, "window": window}
+    walk = settling.Walk()
+    settled = []
+    while not settled or settled[-1]:
+        with transaction() as session:
+            settled.append(settling.settle_next(session, walk, **take))
+    assert (sum(settled), walk.ended) == (3, True)
+    assert certificates() == 3
 
 
 @pytest.mark.usefixtures("wide_pool")
@@ -153,7 +173,9 @@ def test_two_jobs_at_once_complete_each_once(
     people: list[Any], shortened: learning.Material, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        settling.settle_next, "__kwdefaults__", {"batch": 1, "looks_back": timedelta(days=3)}
+        settling.settle_next,
+        "__kwdefaults__",
+        {"batch": 1, "window": 2, "looks_back": timedelta(days=3)},
     )
     one, other = meeting_at("LOCK TABLE activity.user_activities IN SHARE MODE", [run, run])
     assert one["processed"] + other["processed"] == 3
@@ -190,7 +212,7 @@ def test_a_job_that_dies_anywhere_leaves_nothing_half(
         moment += 1
         try:
             with dying_at(moment), transaction() as session:
-                settling.settle_next(session, passed_over=set())
+                settling.settle_next(session, settling.Walk(), passed_over=set())
         except (Died, InvalidRequestError):  # the latter of a savepoint that it died in
             dispose_engine()
             events = sum(len(learning.events(person, "module_completed")) for person in people)
