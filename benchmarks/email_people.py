@@ -106,6 +106,30 @@ SELECT uuidv7(s.started_at - clock_timestamp()), s.id, i.question_id, '{}', 1,
   FROM learning.exam_sessions s JOIN learning.exam_items i ON i.session_id = s.id
 """
 
+# Each the first three lessons of all; the last that they opened is as old as their last visit.
+_LESSONS = """
+INSERT INTO learning.lesson_progress (id, user_id, lesson_id, view_count, last_viewed_at)
+SELECT uuidv7(at - clock_timestamp()), p.id, l.id, 1, at
+  FROM (SELECT id, place, created_at + (left_at - created_at) * random() AS at
+          FROM numbered, generate_series(1, 3) AS place) p
+  JOIN (SELECT id, row_number() OVER (ORDER BY id) AS place FROM learning.lessons) l
+       USING (place) ORDER BY at
+"""
+
+_COMPLETED = """
+INSERT INTO learning.item_completions (user_id, item_id, kind, module_id, completed_at)
+SELECT p.user_id, p.lesson_id, 'LESSON', l.module_id, p.last_viewed_at + interval '10 minutes'
+  FROM learning.lesson_progress p JOIN learning.lessons l ON l.id = p.lesson_id
+"""
+
+_PLACES = """
+CREATE TEMPORARY TABLE places AS
+SELECT row_number() OVER (ORDER BY m.id) - 1 AS place, m.id AS module_id,
+       (SELECT id FROM learning.lessons WHERE kind = 'VIDEO' AND is_free
+         ORDER BY id LIMIT 1) AS lesson_id
+  FROM learning.modules m
+"""
+
 _HAPPENED = """
 CREATE TEMPORARY TABLE happened (id uuid, at timestamptz, what float8, n integer)
 """
@@ -125,12 +149,8 @@ INSERT INTO activity.analytics_events (id, user_id, client_session_id, event_nam
        payload)
 SELECT uuidv7(at - clock_timestamp()), id, CAST(n AS text), name, at,
        CASE WHEN name IN ('module_completed', 'module_reset')
-            THEN jsonb_build_object('module_id', 'm-' || mod(n, 40),
-                     'module_title', 'Bones', 'course_title', 'Anatomy', 'course_slug', 'anatomy',
-                     'course_percent', mod(n, 100))
-            WHEN name LIKE 'video_1%'
-            THEN jsonb_build_object('course_title', 'Anatomy', 'course_slug', 'anatomy',
-                     'lesson_title', 'Bones')
+            THEN jsonb_build_object('module_id', module_id, 'course_percent', mod(n, 100))
+            WHEN name LIKE 'video_1%' THEN jsonb_build_object('lesson_id', lesson_id)
             ELSE '{"path": "/courses/anatomy"}' END
   FROM (SELECT id, at, n, CASE WHEN what < 0.020 THEN 'video_1_started'
                     WHEN what < 0.033 THEN 'video_1_completed'
@@ -142,6 +162,7 @@ SELECT uuidv7(at - clock_timestamp()), id, CAST(n AS text), name, at,
           FROM happened WHERE n <= :kept
            AND at >= date_trunc('month', :now) - make_interval(months => :ago)
            AND at < date_trunc('month', :now) - make_interval(months => :ago - 1)) known
+  JOIN places ON place = mod(n, (SELECT count(*) FROM places))
  ORDER BY at
 """
 
@@ -249,6 +270,9 @@ _PEOPLE = {
     "exams": _EXAMS,
     "exams' items": _ITEMS,
     "responses": _RESPONSES,
+    "lessons": _LESSONS,
+    "completed": _COMPLETED,
+    "places": _PLACES,
     "customers": _CUSTOMERS,
     "subscriptions": _SUBSCRIPTIONS,
     "invoices": _INVOICES,
@@ -276,7 +300,7 @@ def generate(engine: Engine, *, users: int, events: int) -> Iterator[str]:
             run(session, text(_EVENTS), {**values, "ago": ago, "kept": kept})
             session.commit()
         yield "events"
-        run(session, text("DROP TABLE numbered, happened"), {})
+        run(session, text("DROP TABLE numbered, happened, places"), {})
         session.commit()
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
         run(session, text("RESET statement_timeout"), {})

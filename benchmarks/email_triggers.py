@@ -38,15 +38,7 @@ EVERY = timedelta(minutes=5)
 LARGE = 1_000
 """Rows from which a table read whole is worth a word."""
 PLANS = RESULTS / "email_triggers"
-SETTINGS = BusinessSettings.model_validate(
-    {
-        "journey_lesson": {
-            "course_title": "Anatomy",
-            "lesson_title": "Bones",
-            "lesson_id": "0199f3a0-5b1c-7c1e-9f00-3f1f0c6a8d11",
-        }
-    }
-)
+SETTINGS = BusinessSettings()
 
 
 Step = Callable[[Session, Moment], int]
