@@ -43,8 +43,8 @@ def search_emails(
 def explain_emails(
     _caller: AdminUser, session: DbSession, user_id: UUID, template: EmailTemplate | None = None
 ) -> ExplanationOut:
-    """Why this person got a mail, or didn't: what was decided, queued and tried, in order. Admins
-    only.
+    """Why this person got a mail, or didn't: what was decided, queued and tried, in order; 404
+    `user_not_found`. Admins only.
     """
     steps = explaining.explain(session, user_id, template)
     return ExplanationOut(items=[StepOut.model_validate(step) for step in steps])
