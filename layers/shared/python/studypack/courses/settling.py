@@ -51,9 +51,7 @@ _LOOKED_AT: Final = """
        AND (CAST(:after AS uuid) IS NULL OR e.id > :after)
 """
 
-_END: Final = text(
-    f"SELECT e.id {_LOOKED_AT} ORDER BY e.id OFFSET :window - 1 LIMIT 1"
-)
+_END: Final = text(f"SELECT e.id {_LOOKED_AT} ORDER BY e.id OFFSET :window - 1 LIMIT 1")
 
 _DUE: Final = text(
     f"""
