@@ -116,9 +116,7 @@ def test_without_a_bucket_a_course_without_files_can_be_imported(admin: Person) 
         (b"\0" * (4 * 1024 * 1024 + 1), "application/zip", 413),
     ],
 )
-def test_what_is_no_course_is_refused(
-    admin: Person, data: bytes, kind: str, status: int
-) -> None:
+def test_what_is_no_course_is_refused(admin: Person, data: bytes, kind: str, status: int) -> None:
     answer = send(admin, data, kind=kind)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from studypack.courses.authoring.slugs import MAX_SLUG, SLUG_PATTERN
+
 
 class FileModel(BaseModel):
     """An entry of a file: unknown fields are errors, so that a misspelt one is noticed."""
@@ -18,8 +20,8 @@ SMALLINT = 32_767
 
 Small = Annotated[int, Field(ge=-SMALLINT, le=SMALLINT)]
 
-SLUG_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, max_length=100)]
+Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, max_length=MAX_SLUG)]
+"""Of a course, a topic, a module, ...; as long as in a route. Ids of questions are alike."""
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from studypack.admin.course_files import checks, lesson_checks
-from studypack.admin.course_files.base import SLUG_PATTERN
 from studypack.admin.course_files.content import (
     CourseContent,
     LessonContent,
@@ -22,6 +21,7 @@ from studypack.admin.course_files.tree import Tree
 from studypack.admin.course_files.types import CourseFile, ExamFile, QuestionFile
 from studypack.core.errors import FieldError, Unprocessable
 from studypack.courses import content as lesson_content
+from studypack.courses.authoring.slugs import MAX_SLUG, SLUG_PATTERN
 
 _QUIZ: Final = ".quiz.yaml"
 _LESSON: Final = (".md", ".json")
@@ -195,7 +195,7 @@ def _compare_lists(
 
 
 def _is_slug(parser: Parser, path: str, slug: str) -> bool:
-    if _SLUG.match(slug) and len(slug) <= 100:
+    if _SLUG.match(slug) and len(slug) <= MAX_SLUG:
         return True
     parser.refuse(path, "slug", "A name has small letters and digits, joined by hyphens.")
     return False
