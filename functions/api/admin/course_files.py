@@ -9,10 +9,10 @@ from pydantic import Field, StringConstraints
 
 from studypack.access.guards import AdminUser, Now
 from studypack.admin.course_files import service
-from studypack.admin.course_files.base import SLUG_PATTERN
 from studypack.admin.course_files.report import Change, CourseReport, Kind
 from studypack.core.errors import UnsupportedMediaType
 from studypack.core.http import Out
+from studypack.courses.authoring.slugs import SLUG_PATTERN
 
 router = APIRouter(prefix="/courses")
 
