@@ -12,7 +12,7 @@ from studypack.admin.course_files import service
 from studypack.admin.course_files.report import Change, CourseReport, Kind
 from studypack.core.errors import UnsupportedMediaType
 from studypack.core.http import Out
-from studypack.courses.authoring.slugs import SLUG_PATTERN
+from studypack.courses.authoring.slugs import MAX_SLUG, SLUG_PATTERN
 
 router = APIRouter(prefix="/courses")
 
@@ -34,7 +34,7 @@ async def zip_body(request: Request) -> bytes:
     return await request.body()
 
 
-Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, max_length=100)]
+Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, max_length=MAX_SLUG)]
 
 
 class TallyOut(Out):
