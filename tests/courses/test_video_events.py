@@ -19,6 +19,8 @@ from studypack.courses.video_events import (
     apply,
     passthrough,
     told_by,
+    told_by_asset,
+    told_by_upload,
 )
 
 AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -172,3 +174,58 @@ def test_a_track_of_sound_changes_nothing() -> None:
     sound = event("video.asset.track.ready", {**track("ready"), "type": "audio"})
 
     assert after([sound]) == BEGUN
+
+
+ANSWERS = [
+    told_by_upload({"id": "upload-1", "status": "asset_created", "asset_id": "asset-1"}, at=AT),
+    told_by_asset("asset-1", {**asset(), "status": "preparing"}, at=AT),
+    told_by_asset("asset-1", {**READY, "status": "ready"}, at=AT),
+]
+
+
+def test_answers_among_events_end_as_events_alone_do() -> None:
+    events = [told_by(each) for each in LIFE]
+    alone = BEGUN
+    for each in events:
+        alone = apply(alone, each)
+
+    for place in range(len(events) + 1):
+        known = BEGUN
+        for told in [*events[:place], *ANSWERS, *events[place:]]:
+            assert told is not None
+            known = apply(known, told)
+        assert known == alone
+
+
+@pytest.mark.parametrize(
+    ("status", "type"),
+    [
+        ("asset_created", "video.upload.asset_created"),
+        ("errored", "video.upload.errored"),
+        ("cancelled", "video.upload.cancelled"),
+        ("waiting", None),
+        ("timed_out", None),
+        ("something new", None),
+        (None, None),
+    ],
+)
+def test_an_answer_about_an_upload_is_its_event(status: str | None, type: str | None) -> None:
+    told = told_by_upload({"id": "upload-1", "asset_id": "asset-1", "status": status}, at=AT)
+
+    assert (told and told.type) == type
+
+
+def test_a_video_that_mux_does_not_have_was_deleted() -> None:
+    told = told_by_asset("asset-1", None, at=AT)
+
+    assert told is not None
+    after = apply(Known(VideoStatus.PROCESSING, mux_asset_id="asset-1"), told)
+    assert (after.video_status, after.video_error) == (VideoStatus.ERRORED, DELETED)
+    assert told_by_asset("asset-1", asset(status="something new"), at=AT) is None
+
+
+def test_an_answer_that_lacks_what_it_promises_is_unreadable() -> None:
+    with pytest.raises(Unreadable):
+        told_by_upload({"id": "upload-1", "status": "asset_created"}, at=AT)
+    with pytest.raises(Unreadable):
+        told_by_asset("asset-1", {"status": "ready"}, at=AT)

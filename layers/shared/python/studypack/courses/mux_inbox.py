@@ -1,7 +1,8 @@
 """The inbox of Mux's webhook: each event is recorded once, and takes effect once.
 
 This module opens its short transactions itself: a statement that records, one transaction that
-applies, one that keeps why it failed.
+applies, one that keeps why it failed. What Mux answers when it is asked (courses/video_asking.py)
+takes effect here too.
 """
 
 from __future__ import annotations
@@ -173,6 +174,14 @@ def _process(session: Session, event_id: str, *, skip_locked: bool) -> Outcome:
         outcome = _apply(session, told)
     _note(session, event_id, outcome)
     return outcome
+
+
+def apply_answer(told: Told) -> Outcome:
+    """Let what Mux answered take effect as an event does; none of it is kept in the inbox."""
+    with transaction() as session:
+        if told.asset_id is not None:
+            _take_turn(session, told.asset_id)
+        return _apply(session, told)
 
 
 def _take_turn(session: Session, asset_id: str) -> None:

@@ -53,6 +53,17 @@ _ASSET_EVENTS: Final = {
     "video.asset.errored": Stage.DONE,
     "video.asset.deleted": Stage.DELETED,
 }
+_UPLOAD_STATUSES: Final = {
+    "asset_created": "video.upload.asset_created",
+    "errored": "video.upload.errored",
+    "cancelled": "video.upload.cancelled",
+}
+_ASSET_STATUSES: Final = {
+    "preparing": "video.asset.created",
+    "ready": "video.asset.ready",
+    "errored": "video.asset.errored",
+}
+"""The events that an answer of Mux's stands for."""
 HANDLED: Final = frozenset({*_TRACK_EVENTS, *_UPLOAD_EVENTS, *_ASSET_EVENTS})
 
 
@@ -157,6 +168,34 @@ def _told_of_asset(kind: str, occurred_at: datetime, data: Mapping[str, Any]) ->
             return replace(told, error=_NO_SIGNED_LINK)
         return replace(told, playback_id=playback_id, duration_seconds=seconds)
     return told
+
+
+def told_by_upload(upload: Mapping[str, Any], *, at: datetime) -> Told | None:
+    """Read Mux's answer about a direct upload as the event that it stands for; None while a file
+    is awaited, or when none came in time.
+
+    `at`: since when that may be so. An answer says how things are and not since when, so it is
+    given the earliest time, and whatever an event tells of the same stage outdoes it. Raises
+    Unreadable.
+    """
+    return _told_by_answer(_UPLOAD_STATUSES.get(str(upload.get("status"))), upload, at)
+
+
+def told_by_asset(asset_id: str, asset: Mapping[str, Any] | None, *, at: datetime) -> Told | None:
+    """Read Mux's answer about a video (None: it has none) as the event that it stands for; None
+    for a status that we do not know. `at` as of uploads.
+
+    Raises Unreadable.
+    """
+    if asset is None:
+        return _told_by_answer("video.asset.deleted", {"id": asset_id}, at)
+    return _told_by_answer(_ASSET_STATUSES.get(str(asset.get("status"))), asset, at)
+
+
+def _told_by_answer(kind: str | None, data: Mapping[str, Any], at: datetime) -> Told | None:
+    if kind is None:
+        return None
+    return told_by({"type": kind, "created_at": at.isoformat(), "data": data})
 
 
 def time_of(document: Mapping[str, Any]) -> datetime:

@@ -9,6 +9,8 @@ from studypack.integrations.mux.client import (
     clear_upload,
     create_upload,
     delete_asset,
+    find_asset,
+    find_upload,
     generate_captions,
 )
 from studypack.integrations.mux.settings import can_sign, is_set_up, webhook_secrets
@@ -24,6 +26,8 @@ __all__ = [
     "clear_upload",
     "create_upload",
     "delete_asset",
+    "find_asset",
+    "find_upload",
     "forget_keys",
     "generate_captions",
     "is_set_up",

@@ -100,6 +100,29 @@ def clear_upload(upload_id: str) -> None:
         delete_asset(asset_id)
 
 
+def find_upload(upload_id: str) -> dict[str, Any] | None:
+    """A direct upload as Mux has it; None if it knows of none.
+
+    Raises Unavailable (`video_unavailable`), Conflict (`video_refused`), ConfigurationError.
+    """
+    return _find(f"/video/v1/uploads/{quote(upload_id, safe='')}")
+
+
+def find_asset(asset_id: str) -> dict[str, Any] | None:
+    """A video as Mux has it; None if it knows of none.
+
+    Raises Unavailable (`video_unavailable`), Conflict (`video_refused`), ConfigurationError.
+    """
+    return _find(f"/video/v1/assets/{quote(asset_id, safe='')}")
+
+
+def _find(path: str) -> dict[str, Any] | None:
+    try:
+        return _call("GET", path)
+    except _Missing:
+        return None
+
+
 def delete_asset(asset_id: str) -> None:
     """Delete a video for good; again changes nothing.
 
