@@ -334,12 +334,14 @@ OTHERS_IDS: dict[tuple[str, str], Callable[[Other], list[str]]] = {
     ("/api/admin/emails/", "email_id"): lambda other: other.mails,
     ("/api/admin/emails/suppressions/", "suppression_id"): lambda other: other.suppressions,
     ("/api/admin/broadcasts/", "broadcast_id"): lambda other: other.broadcasts,
-    # The newest: revoked at first, then the one that an admin issued in its place.
+    # The newest of its course: revoked at first, then the one that an admin issued in its place.
     ("/api/admin/certificates/", "certificate_id"): lambda other: [
         str(
             bank.value(
-                "SELECT id FROM learning.certificates WHERE user_id = :u ORDER BY id DESC LIMIT 1",
-                u=other.person.id,
+                "SELECT c.id FROM learning.certificates c"
+                " JOIN learning.certificates first USING (user_id, course_id)"
+                " WHERE first.id = :first ORDER BY c.id DESC LIMIT 1",
+                first=other.certificate,
             )
         )
     ],
