@@ -9,7 +9,6 @@ from fastapi import APIRouter, Header
 
 from api.admin.media_schemas import CaptionIn, TranscriptIn, VideoOut
 from studypack.access.guards import AdminUser
-from studypack.core.http import DbSession
 from studypack.courses import video_uploads
 
 router = APIRouter()
@@ -31,11 +30,9 @@ def start_video(
 
 
 @router.get("/lessons/{lesson_id}/video")
-def get_video(lesson_id: UUID, caller: AdminUser, session: DbSession) -> VideoOut:
+def get_video(lesson_id: UUID, caller: AdminUser) -> VideoOut:
     """How far a lesson's video is, and links to watch it."""
-    return VideoOut.of(
-        video_uploads.state_of(session, lesson_id, seen_by=caller.id, now=caller.now)
-    )
+    return VideoOut.of(video_uploads.state_of(lesson_id, seen_by=caller.id, now=caller.now))
 
 
 @router.delete("/lessons/{lesson_id}/video", status_code=204)
@@ -56,11 +53,9 @@ def add_captions(lesson_id: UUID, body: CaptionIn, caller: AdminUser) -> VideoOu
 
 
 @router.put("/lessons/{lesson_id}/transcript")
-def put_transcript(
-    lesson_id: UUID, body: TranscriptIn, caller: AdminUser, session: DbSession
-) -> VideoOut:
+def put_transcript(lesson_id: UUID, body: TranscriptIn, caller: AdminUser) -> VideoOut:
     """Keep what is said in a video as text; search reads it too."""
-    video_uploads.set_transcript(session, lesson_id, body.transcript, changed_by=caller.id)
-    return VideoOut.of(
-        video_uploads.state_of(session, lesson_id, seen_by=caller.id, now=caller.now)
+    state = video_uploads.set_transcript(
+        lesson_id, body.transcript, changed_by=caller.id, now=caller.now
     )
+    return VideoOut.of(state)

@@ -10,6 +10,7 @@ import pytest
 import urllib3
 
 from studypack.courses import video_clearing
+from studypack.integrations.mux import tokens
 from tests.support import bank
 from tests.support.billing import run_job
 from tests.support.concurrency import at_once
@@ -328,6 +329,30 @@ def test_a_transcript_is_kept_and_searched(admin: Person, lesson_id: UUID) -> No
     found = "SELECT 1 FROM learning.lessons WHERE search @@ to_tsquery('proprioception')"
     assert bank.rows(found)
     assert admin.put(path, json={"transcript": None}).json()["transcript"] is None
+
+
+def test_nobody_is_asked_for_the_key_of_links_in_a_transaction(
+    videos: LocalMux, admin: Person, lesson_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    videos.show(lesson_id)
+    open_ones: list[int] = []
+    signing_key = tokens.signing_key
+
+    def counting() -> Any:
+        idle = "datname = current_database() AND state = 'idle in transaction'"
+        open_ones.append(
+            bank.row(f"SELECT count(*) AS number FROM pg_stat_activity WHERE {idle}").number
+        )
+        return signing_key()
+
+    monkeypatch.setattr(tokens, "signing_key", counting)
+    path = f"/api/admin/lessons/{lesson_id}"
+    assert admin.put(f"{path}/transcript", json={"transcript": "Words."}).json()["playback"]
+    assert state(admin, lesson_id)["playback"]
+    wish = {"language": "en", "name": "English"}
+    assert admin.post(f"{path}/captions", json=wish).json()["playback"]
+
+    assert open_ones == [0, 0, 0]
 
 
 def test_without_an_account_at_mux_there_are_no_videos(admin: Person, lesson_id: UUID) -> None:

@@ -90,15 +90,21 @@ def start(
         raise Conflict("Another video was begun for this lesson since.", code="video_replaced")
     if upload.mux_upload_id is None:
         _begin_at_mux(upload, request)
-    with transaction() as session:
-        return state_of(session, lesson_id, seen_by=asked_by, now=now)
+    return state_of(lesson_id, seen_by=asked_by, now=now)
 
 
-def state_of(session: Session, lesson_id: UUID, *, seen_by: UUID, now: datetime) -> VideoState:
-    """A lesson's video, with links for the author to watch it: one statement.
+def state_of(lesson_id: UUID, *, seen_by: UUID, now: datetime) -> VideoState:
+    """A lesson's video, with links for the author to watch it: one statement, and after its
+    transaction perhaps a question for the key that signs them.
 
     Raises NotFound (`lesson_not_found`).
     """
+    with transaction() as session:
+        lesson, upload = _rows_of(session, lesson_id)
+    return _state(lesson, upload, seen_by=seen_by, now=now)
+
+
+def _rows_of(session: Session, lesson_id: UUID) -> tuple[Lesson, VideoUpload | None]:
     row = session.execute(
         select(Lesson, VideoUpload)
         .outerjoin(
@@ -109,7 +115,12 @@ def state_of(session: Session, lesson_id: UUID, *, seen_by: UUID, now: datetime)
     ).one_or_none()
     if row is None:
         raise no_lesson()
-    lesson, upload = row
+    return row.Lesson, row.VideoUpload
+
+
+def _state(
+    lesson: Lesson, upload: VideoUpload | None, *, seen_by: UUID, now: datetime
+) -> VideoState:
     is_awaited = (
         upload is not None
         and lesson.video_status is VideoStatus.UPLOADING
@@ -123,8 +134,8 @@ def state_of(session: Session, lesson_id: UUID, *, seen_by: UUID, now: datetime)
         duration_seconds=lesson.duration_seconds,
         captions=[track for track in lesson.captions if track.get("status") != "deleted"],
         transcript=lesson.transcript,
-        upload_url=upload.url if is_awaited else None,
-        upload_expires_at=upload.expires_at if is_awaited else None,
+        upload_url=upload.url if upload is not None and is_awaited else None,
+        upload_expires_at=upload.expires_at if upload is not None and is_awaited else None,
         playback=playback_of(lesson, user_id=seen_by, now=now),
     )
 
@@ -185,28 +196,27 @@ def add_captions(
             language=wish.language,
             generated=wish.url is None,
         )
-        session.expire_all()
-        return state_of(session, lesson_id, seen_by=asked_by, now=now)
+    return state_of(lesson_id, seen_by=asked_by, now=now)
 
 
 def set_transcript(
-    session: Session, lesson_id: UUID, transcript: str | None, *, changed_by: UUID
-) -> None:
-    """Keep what is said in a video, which search reads too; None takes it away. In the caller's
-    transaction.
+    lesson_id: UUID, transcript: str | None, *, changed_by: UUID, now: datetime
+) -> VideoState:
+    """Keep what is said in a video, which search reads too; None takes it away.
 
     Raises NotFound (`lesson_not_found`).
     """
-    lesson = lock_lesson(session, lesson_id)
-    lesson.transcript = transcript
-    audit.record(
-        session,
-        "lesson_video.transcribed",
-        actor_id=changed_by,
-        subject_id=lesson_id,
-        characters=len(transcript or ""),
-    )
-    session.flush()
+    with transaction() as session:
+        lesson = lock_lesson(session, lesson_id)
+        lesson.transcript = transcript
+        audit.record(
+            session,
+            "lesson_video.transcribed",
+            actor_id=changed_by,
+            subject_id=lesson_id,
+            characters=len(transcript or ""),
+        )
+    return state_of(lesson_id, seen_by=changed_by, now=now)
 
 
 def _check_set_up() -> None:
