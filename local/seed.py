@@ -17,7 +17,7 @@ from local.content_files import CONTENT, in_order, read_courses
 from local.environment import is_here
 from local.price_list import ProductFile, load_products, read_products
 from studypack.accounts.passwords import hash_password
-from studypack.admin.course_files.importing import import_content
+from studypack.admin.course_files.service import import_course
 from studypack.billing.features import Feature
 from studypack.core.business_settings import set_business_setting
 from studypack.core.config import get_settings
@@ -89,8 +89,7 @@ def seed(
     files = storage if storage.is_set_up() else None
     skipped = 0
     for folder, content in in_order(courses).items():
-        with transaction() as session:
-            report = import_content(session, content, files=files, now=datetime.now(UTC))
+        report = import_course(content, files=files, by=None, now=datetime.now(UTC))
         progress(f"{folder}: {report}")
         skipped += report.assets_skipped
     if skipped:

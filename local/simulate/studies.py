@@ -32,7 +32,7 @@ def make_course(now: datetime) -> None:
     """Import the course that everybody studies."""
     content = read_course(FOLDER)
     with transaction() as session:
-        import_content(session, content, files=None, now=now)
+        import_content(session, content, stored=None, now=now)
 
 
 def module_id(session: Session, slug: str) -> UUID:

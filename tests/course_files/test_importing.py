@@ -7,7 +7,7 @@ import pytest
 
 from studypack.admin.course_files.files import MemoryFiles
 from studypack.admin.course_files.report import Change, CourseReport, Kind, Tally
-from studypack.core.errors import Unprocessable
+from studypack.core.errors import Conflict, Unprocessable
 from tests.support import bank
 from tests.support.course_folder import (
     BENDS,
@@ -415,3 +415,75 @@ def test_an_asset_and_a_lesson_that_are_gone_leave_the_export() -> None:
     exported = fetch(files)
     assert BENDS not in exported
     assert not [path for path in exported if "assets" in path or "media" in path]
+
+
+class Watched(MemoryFiles):
+    """Tells how many transactions were open whenever it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[int] = []
+
+    def put(self, key: str, content: bytes, *, mime_type: str) -> None:
+        self._look()
+        super().put(key, content, mime_type=mime_type)
+
+    def read(self, key: str) -> bytes | None:
+        self._look()
+        return super().read(key)
+
+    def _look(self) -> None:
+        self.open.append(
+            bank.value(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND state = 'idle in transaction'"
+            )
+        )
+
+
+def test_no_transaction_is_open_while_storage_is_asked() -> None:
+    files = Watched()
+    bring(course(), files)
+    bring({**course(), "media/loop.svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>"}, files)
+    assert len(files.open) >= 4
+    assert set(files.open) == {0}
+
+
+def test_an_import_that_is_refused_leaves_storage_as_it_was() -> None:
+    files = MemoryFiles()
+    bring(course(), files)
+    before = dict(files.stored)
+    tree = {
+        **edited(course(), "course.yaml", prerequisites=["nowhere"]),
+        "media/loop.svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        "modules/first/assets/table.csv": b"name\n",
+    }
+    with pytest.raises(Unprocessable):
+        bring(tree, files)
+    assert files.stored == before
+
+
+def test_a_picture_that_changed_is_shown_after_the_import() -> None:
+    files = MemoryFiles()
+    bring(course(), files)
+    picture = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
+    bring({**course(), "media/loop.svg": picture}, files, dry_run=True)
+    assert files.stored[f"media/{SLUG}/loop.svg"] != picture
+    bring({**course(), "media/loop.svg": picture}, files)
+    assert files.stored[f"media/{SLUG}/loop.svg"] == picture
+
+
+def test_a_file_that_was_taken_away_meanwhile_stops_the_import() -> None:
+    class Slow(MemoryFiles):
+        def read(self, key: str) -> bytes | None:
+            bank.execute("UPDATE learning.assets SET status = 'DELETED'")
+            return super().read(key)
+
+    files = MemoryFiles()
+    bring(course(), files)
+    slow = Slow()
+    slow.stored = files.stored
+    with pytest.raises(Conflict) as refusal:
+        bring(course(), slow)
+    assert refusal.value.code == "changed_meanwhile"
+    assert bring(course(), files).tallies[Kind.ASSET].created == 1

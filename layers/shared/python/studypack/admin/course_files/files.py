@@ -27,6 +27,13 @@ class FileStore(Protocol):
         """A file, or None if there is none."""
 
 
+class Storage(FileStore, Protocol):
+    """Files that an import may store."""
+
+    def delete(self, key: str) -> None:
+        """Remove a file; none there is as well."""
+
+
 class MemoryFiles:
     """Files for a while, e.g. to see whether a course would come back as it was."""
 
@@ -38,6 +45,10 @@ class MemoryFiles:
         """Store a file."""
         self.stored[key] = content
         self.puts += 1
+
+    def delete(self, key: str) -> None:
+        """Remove a file; none there is as well."""
+        self.stored.pop(key, None)
 
     def read(self, key: str) -> bytes | None:
         """A file, or None if there is none."""

@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session, aliased
 
 from studypack.admin.course_files import exams, lessons, quizzes
 from studypack.admin.course_files.content import CourseContent
-from studypack.admin.course_files.files import FileStore
 from studypack.admin.course_files.report import Change, CourseReport, Kind
 from studypack.admin.course_files.rows import CourseRows, find_course, load_rows
 from studypack.admin.course_files.setting import assign
+from studypack.admin.course_files.storing import StoredFiles
 from studypack.admin.course_files.types import TopicFile
 from studypack.core.database import new_id
 from studypack.core.errors import FieldError, Unprocessable
@@ -39,16 +39,16 @@ def import_content(
     session: Session,
     content: CourseContent,
     *,
-    files: FileStore | None,
+    stored: StoredFiles | None,
     now: datetime,
     by: UUID | None = None,
 ) -> CourseReport:
     """Write a course as its files have it, in the caller's transaction.
 
-    `files`: where lessons' files go; None leaves them out. `by`: the admin. Raises Unprocessable
+    `stored`: where lessons' files lie; None leaves them out. `by`: the admin. Raises Unprocessable
     with every mistake that only the database knows: names that other courses have, courses asked
-    for that are not there, videos that are not. Then the caller's transaction must not be
-    committed.
+    for that are not there, videos that are not; Conflict (`changed_meanwhile`) when a
+    file's row went since it was stored. Then the caller's transaction must not be committed.
     """
     lock_bank(session)
     for kind in editing.Catalogue:  # before any course's own lock, as all authors' edits do
@@ -62,7 +62,7 @@ def import_content(
     _questions(session, rows, content, report)
     errors += _prerequisites(session, course, content, by=by)
     exams.write(session, rows, content, report)
-    errors += lessons.write(session, rows, content, report, files=files, now=now)
+    errors += lessons.write(session, rows, content, report, stored=stored, now=now)
     quizzes.write(session, rows, content, report, now=now)
     if errors:
         raise _refusal(content, errors)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -16,22 +15,14 @@ from studypack.admin.course_files.content import (
     ModuleContent,
     lesson_path,
 )
-from studypack.admin.course_files.files import (
-    MEDIA_TYPES,
-    FileStore,
-    asset_key,
-    is_key_of,
-    media_key,
-    suffix_of,
-)
 from studypack.admin.course_files.lesson_types import CaptionFile, VideoFile
 from studypack.admin.course_files.report import Change, CourseReport, Kind
 from studypack.admin.course_files.rows import CourseRows
 from studypack.admin.course_files.setting import assign, markdown_as_written
+from studypack.admin.course_files.storing import Place, StoredFiles
 from studypack.core.database import new_id
-from studypack.core.errors import FieldError
+from studypack.core.errors import Conflict, FieldError
 from studypack.courses import video_rows
-from studypack.courses.file_types import check_announced
 from studypack.courses.models import (
     Asset,
     AssetStatus,
@@ -48,20 +39,18 @@ def write(
     content: CourseContent,
     report: CourseReport,
     *,
-    files: FileStore | None,
+    stored: StoredFiles | None,
     now: datetime,
 ) -> list[FieldError]:
     """Make the course have the files' modules and lessons, in their order; what is missing for a
     lesson to be published, which only the database knows.
     """
-    if files is not None:
-        _put_media(files, content)
     for position, module in enumerate(content.modules):
         _module(session, rows, module, position, report)
     session.flush()  # each level before the one that points to it
     for module in content.modules:
         for place, lesson in enumerate(module.lessons):
-            _lesson(session, rows, module, lesson, place, report, now=now)
+            _lesson(session, rows, module, lesson, place, report, stored=stored, now=now)
     session.flush()
     errors = []
     for module, lesson in content.every_lesson():
@@ -71,7 +60,7 @@ def write(
             message = "Its video is not ready: name it, or say published: false."
             path = f"{lesson_path(module.slug, lesson)}: video"
             errors.append(FieldError(path, "video_not_ready", message))
-        _assets(session, rows, row, module, lesson, report, files=files)
+        _assets(session, rows, row, module, lesson, report, stored=stored)
     _remove_missing(rows, content, report, now=now)
     session.flush()
     return errors
@@ -113,11 +102,15 @@ def _lesson(
     position: int,
     report: CourseReport,
     *,
+    stored: StoredFiles | None,
     now: datetime,
 ) -> None:
     module_id = rows.modules[module.slug].id
     found = rows.lessons.get((module_id, lesson.slug))
-    row = found or Lesson(id=new_id(), module_id=module_id, slug=lesson.slug, captions=[])
+    planned = None if stored is None else stored.lesson_ids.get((module.slug, lesson.slug))
+    row = found or Lesson(
+        id=planned or new_id(), module_id=module_id, slug=lesson.slug, captions=[]
+    )
     if found is None:
         session.add(row)
         rows.lessons[module_id, lesson.slug] = row
@@ -179,13 +172,6 @@ def _as_file(track: Mapping[str, Any]) -> CaptionFile:
     return CaptionFile.model_construct(**{"name": known.get("language"), **known})
 
 
-def _put_media(files: FileStore, content: CourseContent) -> None:
-    for file, data in content.media.items():
-        key = media_key(content.course.slug, file)
-        if files.read(key) != data:
-            files.put(key, data, mime_type=MEDIA_TYPES[suffix_of(file)])
-
-
 def _assets(
     session: Session,
     rows: CourseRows,
@@ -194,34 +180,33 @@ def _assets(
     lesson: LessonContent,
     report: CourseReport,
     *,
-    files: FileStore | None,
+    stored: StoredFiles | None,
 ) -> None:
-    """The lesson's files: stored first, so that no row promises what is not there. Of those
+    """The lesson's files, which are stored already: no row promises what is not there. Of those
     replaced the rows say DELETED, which the sweep of stored files reads.
     """
-    if files is None:
+    if stored is None:
         report.assets_skipped += len(lesson.file.assets)
         return
     known = rows.assets.get(row.id, [])
     kept: set[UUID] = set()
     for position, asset in enumerate(lesson.file.assets):
-        data = module.assets[asset.file]
-        found = next(
-            (each for each in known if _is_same(each, row.id, asset.saved_as, data, files)), None
-        )
-        made = found or Asset(id=new_id(), lesson_id=row.id)
+        place = stored.assets[Place(module.slug, lesson.slug, position)]
+        found = next((each for each in known if each.storage_key == place.storage_key), None)
+        if found is None and not place.is_new:
+            raise Conflict(
+                "Somebody changed the course's files meanwhile; import it again.",
+                code="changed_meanwhile",
+            )
+        made = found or Asset(id=place.id, lesson_id=row.id, storage_key=place.storage_key)
         if found is None:
-            made.storage_key = asset_key(row.id, made.id, data, asset.file)
             session.add(made)
-        mime_type = check_announced(asset.saved_as, None)
-        if files.read(made.storage_key) != data:
-            files.put(made.storage_key, data, mime_type=mime_type)
         changed = assign(
             made,
             title=asset.title,
             file_name=asset.saved_as,
-            file_size=len(data),
-            mime_type=mime_type,
+            file_size=len(module.assets[asset.file]),
+            mime_type=place.mime_type,
             position=position,
             status=AssetStatus.READY,
         )
@@ -233,16 +218,6 @@ def _assets(
             each.status = AssetStatus.DELETED
             path = f"modules/{module.slug}/assets/{each.file_name}"
             report.note(Kind.ASSET, path, Change.REMOVED)
-
-
-def _is_same(asset: Asset, lesson_id: UUID, file: str, data: bytes, files: FileStore) -> bool:
-    """Whether a row's stored file is this one; an admin's upload has a key that does not tell."""
-    if (asset.file_name, asset.file_size) != (file, len(data)):
-        return False
-    if is_key_of(asset.storage_key, lesson_id, data):
-        return True
-    stored = files.read(asset.storage_key)
-    return stored is not None and hashlib.sha256(stored).digest() == hashlib.sha256(data).digest()
 
 
 def _remove_missing(

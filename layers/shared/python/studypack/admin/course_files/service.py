@@ -8,15 +8,16 @@ from uuid import UUID
 from studypack.admin.course_files.archive import LARGEST_ZIP, read_zip, write_zip
 from studypack.admin.course_files.content import CourseContent
 from studypack.admin.course_files.exporting import export_content
-from studypack.admin.course_files.files import FileStore
+from studypack.admin.course_files.files import FileStore, Storage
 from studypack.admin.course_files.importing import import_content
 from studypack.admin.course_files.reading import read_course
 from studypack.admin.course_files.report import CourseReport, Kind
+from studypack.admin.course_files.storing import store
 from studypack.admin.course_files.tree import Tree
 from studypack.admin.course_files.writing import write_course
 from studypack.core import audit
 from studypack.core.database import transaction
-from studypack.core.errors import ContentTooLarge, Unavailable
+from studypack.core.errors import Conflict, ContentTooLarge, Unavailable, Unprocessable
 from studypack.integrations import storage
 
 
@@ -25,15 +26,16 @@ class _Undone(Exception):
         self.report = report
 
 
-def bucket() -> FileStore | None:
+def bucket() -> Storage | None:
     """Where files lie here; None without a bucket."""
     return storage if storage.is_set_up() else None
 
 
 def import_zip(data: bytes, *, by: UUID, now: datetime, dry_run: bool = False) -> CourseReport:
-    """Write the course that a zip holds, in one transaction of its own; files of lessons first.
+    """Write the course that a zip holds, files first, then rows in one transaction.
 
-    Raises ContentTooLarge, Unprocessable with every mistake, Unavailable (`files_not_set_up`).
+    Raises ContentTooLarge, Unprocessable with every mistake, Conflict (`changed_meanwhile`),
+    Unavailable (`files_not_set_up`, `files_unavailable`).
     """
     content = read_course(read_zip(data))
     files = bucket()
@@ -50,19 +52,22 @@ def import_zip(data: bytes, *, by: UUID, now: datetime, dry_run: bool = False) -
 def import_course(
     content: CourseContent,
     *,
-    files: FileStore | None,
+    files: Storage | None,
     by: UUID | None,
     now: datetime,
     dry_run: bool = False,
 ) -> CourseReport:
-    """Write a course in one transaction of its own. `dry_run`: do it all, and undo it.
+    """Write a course in one transaction of its own, when its files are stored. `dry_run`: do it
+    all, store nothing, and undo it.
 
-    Raises Unprocessable with every mistake that only the database knows.
+    Raises Unprocessable with every mistake that only the database knows, Conflict
+    (`changed_meanwhile`: somebody took one of its files away meanwhile), Unavailable
+    (`files_unavailable`).
     """
+    stored = None if files is None else store(content, files, dry_run=dry_run)
     try:
         with transaction() as session:
-            kept = _Unwritten(files) if dry_run and files is not None else files
-            report = import_content(session, content, files=kept, now=now, by=by)
+            report = import_content(session, content, stored=stored, now=now, by=by)
             if dry_run:
                 raise _Undone(report)  # noqa: TRY301 (it ends the transaction)
             if by is not None:
@@ -74,9 +79,16 @@ def import_course(
                     slug=report.slug,
                     **{kind.value: vars(tally) for kind, tally in report.tallies.items()},
                 )
-            return report
     except _Undone as undone:
         return undone.report
+    except (Unprocessable, Conflict):
+        # Our own refusals alone: of an error at the commit nobody knows whether rows name them.
+        if files is not None and stored is not None:
+            stored.take_back(files)
+        raise
+    if files is not None and stored is not None:
+        stored.replace_pictures(files, content)
+    return report
 
 
 def export_course(slug: str, *, files: FileStore | None, by: UUID | None) -> Tree:
@@ -107,20 +119,6 @@ def export_zip(slug: str, *, by: UUID) -> bytes:
             bytes=len(data),
         )
     return data
-
-
-class _Unwritten:
-    """Reads what is there, and keeps nothing."""
-
-    def __init__(self, files: FileStore) -> None:
-        self.files = files
-
-    def put(self, key: str, content: bytes, *, mime_type: str) -> None:
-        """Nothing: the import is undone."""
-
-    def read(self, key: str) -> bytes | None:
-        """A file, or None if there is none."""
-        return self.files.read(key)
 
 
 __all__ = ["Kind", "bucket", "export_course", "export_zip", "import_course", "import_zip"]
