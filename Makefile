@@ -40,6 +40,14 @@ test: check pytest ## Check and test: what CI runs
 pytest: $(VENV) ## Run the tests only (ARGS="-k name" narrows them)
 	$(BIN)/pytest -n 2 $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(VENV) ## Try every documented operation with 60 inputs of each kind (minutes)
+	@FUZZ_EXAMPLES=60 $(BIN)/pytest -n 2 tests/fuzz $(ARGS)
+
+.PHONY: bench-test
+bench-test: $(VENV) ## Test the benchmarks with what they compare ours to (installs it)
+	@$(BIN)/pytest -m beside_others tests/benchmarks $(ARGS)
+
 .PHONY: faults
 faults: $(VENV) ## Kill, cut, lock and overload for real (minutes); what was lost, doubled or stuck
 	@$(BIN)/pytest -q -p no:randomly -m faults tests/faults $(ARGS)

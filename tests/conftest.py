@@ -11,16 +11,21 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from argon2 import PasswordHasher
 from filelock import FileLock
 from sqlalchemy import Engine, event
 from starlette.testclient import TestClient
 
 from local import postgres
+from local.postgres.cluster import connect
+from local.postgres.databases import OWNER
+from studypack.accounts import passwords
 from tests.support.billing import standin, stripe_server, webhook_settings
 from tests.support.buyer import buyer
 from tests.support.videos import (
@@ -147,6 +152,28 @@ def _forget() -> None:
     outages.forget()
 
 
+CHEAP = {"time_cost": 1, "memory_cost": 64, "parallelism": 1}
+
+
+@pytest.fixture(autouse=True)
+def _passwords_cost_little(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of sign-ups, each with some 25 ms of hashing, are minutes: only the tests that ask
+    for `promised_hashing` hash as the product does.
+    """
+    if "promised_hashing" not in request.fixturenames:
+        monkeypatch.setattr(passwords, "_hasher", _cheap_hasher)
+
+
+@lru_cache(maxsize=1)
+def _cheap_hasher() -> PasswordHasher:
+    return PasswordHasher(**CHEAP)
+
+
+@pytest.fixture
+def promised_hashing() -> None:
+    """Passwords cost what they cost in the product."""
+
+
 @pytest.fixture
 def wide_pool() -> None:
     """Connections for two dozen calls at once; else the application has one, as on Lambda, where
@@ -154,17 +181,28 @@ def wide_pool() -> None:
     """
 
 
+@pytest.fixture(scope="session")
+def maker(cluster: postgres.Cluster) -> Iterator[Callable[[str], Any]]:
+    """Runs a statement beside all databases, over one connection for all tests of this process."""
+    connection = connect(cluster)
+    yield connection.run
+    connection.close()
+
+
 @pytest.fixture
 def database_url(
-    request: pytest.FixtureRequest, cluster: postgres.Cluster, template_database: str
+    request: pytest.FixtureRequest,
+    cluster: postgres.Cluster,
+    maker: Callable[[str], Any],
+    template_database: str,
 ) -> Iterator[str]:
     """A database of this test's own, with the sample content; the application uses it."""
     name = f"test_{uuid4().hex}"
-    url = postgres.clone_database(cluster, template_database, name)
+    maker(f"CREATE DATABASE {name} TEMPLATE {template_database} OWNER {OWNER} STRATEGY wal_log")
     connections = WIDE_POOL if "wide_pool" in request.fixturenames else 1
-    with _connected_to(url, DATABASE_POOL_SIZE=str(connections)):
-        yield url
-    postgres.drop_database(cluster, name)
+    with _connected_to(postgres.database_url(cluster, name), DATABASE_POOL_SIZE=str(connections)):
+        yield os.environ["DATABASE_URL"]
+    maker(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from studypack.core.errors import Unprocessable
 
 EMAIL = "lea.brandt@example.com"
 
+pytestmark = pytest.mark.usefixtures("promised_hashing")
+
 
 def test_a_password_is_known_by_its_hash_and_no_other_is() -> None:
     stored = hash_password("violet canal lantern")

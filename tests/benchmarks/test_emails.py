@@ -93,6 +93,7 @@ def test_people_are_as_many_as_asked_for(databases: Databases) -> None:
     assert len(done) == email_people.STEPS
 
 
+@pytest.mark.beside_others
 @pytest.mark.usefixtures("quick")
 def test_all_queues_send_every_mail_and_after_a_crash_few_of_them_twice(
     databases: Databases,

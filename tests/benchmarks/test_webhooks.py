@@ -51,6 +51,7 @@ def printed(report: Report, folder: Path) -> tuple[str, list[dict[str, Any]]]:
     return written.getvalue(), rows
 
 
+@pytest.mark.beside_others
 def test_both_webhooks_take_the_same_events_and_know_the_same_of_the_money(
     databases: Databases,
     progress: Callable[[int, int], None],

@@ -77,7 +77,7 @@ def test_the_score_is_that_of_the_pure_function_on_the_stored_parameters(
 
 
 def test_the_pass_mark_is_the_score_and_not_the_percent(learner: Any) -> None:
-    session = submitted(learner, 20)
+    session = submitted(learner, 22)
     bank.execute(
         "UPDATE learning.exam_items SET location = location - 3 WHERE session_id = :id",
         id=session["id"],

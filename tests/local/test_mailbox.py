@@ -140,7 +140,7 @@ def test_what_a_mail_says_is_text_on_the_page() -> None:
 
 
 def test_a_page_of_the_web_client_that_a_mail_leads_to_says_what_it_is(local: TestClient) -> None:
-    for path in ("/courses", "/settings/notifications", "/lessons/abc"):
+    for path in ("/friends", "/settings/notifications", "/achievements"):
         answer = local.get(path)
         assert answer.status_code == 200
         assert path in answer.text

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -172,19 +172,22 @@ def mux_webhook_settings(database_url: str) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
-    """The address of moto's server, with our bucket."""
+    """The address of moto's server."""
     with aws.running() as url:
-        aws.client("s3", url).create_bucket(
-            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": aws.REGION}
-        )
         yield url
 
 
 @pytest.fixture
 def bucket(database_url: str, s3_server: str) -> Iterator[Any]:
     """A boto3 client of S3, where the application's bucket is."""
+    client = aws.client("s3", s3_server)
+    # All of moto in a process has one memory, which other tests fill and empty.
+    with suppress(client.exceptions.BucketAlreadyOwnedByYou):
+        client.create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": aws.REGION}
+        )
     with settings({"AWS_ENDPOINT_URL": s3_server, "LESSON_FILES_BUCKET": BUCKET}):
-        yield aws.client("s3", s3_server)
+        yield client
 
 
 def a_video_lesson() -> UUID:

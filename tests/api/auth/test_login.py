@@ -171,6 +171,7 @@ def test_a_right_password_takes_back_its_own_try_and_not_the_callers_others(
     assert log_in(caller, learner.email).status_code == 429
 
 
+@pytest.mark.usefixtures("promised_hashing")
 def test_a_hash_of_weaker_parameters_is_made_anew_at_the_next_sign_in(
     api: TestClient, learner: Any
 ) -> None:

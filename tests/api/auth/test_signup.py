@@ -95,6 +95,7 @@ def test_signing_up_stores_the_account_its_profile_its_zone_and_one_event(api: T
     assert mail["template"] == "VERIFY_EMAIL"
 
 
+@pytest.mark.usefixtures("promised_hashing")
 def test_the_password_is_stored_as_argon2id_of_the_promised_cost(api: TestClient) -> None:
     _sign_up(api)
     stored = value("SELECT password_hash FROM auth.users WHERE email = :e", e=NEW["email"])
