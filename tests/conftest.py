@@ -7,6 +7,7 @@ any order and side by side.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import io
 import os
@@ -89,6 +90,12 @@ WIDE_POOL = 26
 def pytest_configure(config: pytest.Config) -> None:
     """One name for this run, shared with the workers of pytest-xdist."""
     os.environ.setdefault("STUDYPACK_TEST_RUN", uuid4().hex[:10])
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What is imported stays: no later collection of garbage needs to look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ def _as_file(_context: object, value: Any) -> bytes:
     return value if isinstance(value, bytes) else getattr(value, "data", str(value).encode())
 
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
 """Of each kind for an operation: some 300 operations times two are minutes. `make fuzz` has 60."""
 
 QUIET = settings(
@@ -167,7 +167,9 @@ def _takes_plain_text_alone(name: str) -> bool:
     )
 
 
-def _fuzz(name: str, sign_up: Callable[..., Person], role: str = "USER") -> set[int]:
+def _fuzz(
+    name: str, sign_up: Callable[..., Person], role: str = "USER", quiet: settings = QUIET
+) -> set[int]:
     """Run one operation's cases, those that fit and those that do not; the statuses that came."""
     operation = OPERATIONS[name]
     world = World(
@@ -179,7 +181,7 @@ def _fuzz(name: str, sign_up: Callable[..., Person], role: str = "USER") -> set[
     )
     statuses: set[int] = set()
 
-    @QUIET
+    @quiet
     @given(operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
     def fitting(case: Case) -> None:
         world.help(case)
@@ -189,7 +191,7 @@ def _fuzz(name: str, sign_up: Callable[..., Person], role: str = "USER") -> set[
 
     rejection = [] if _takes_any_text(name) else [negative_data_rejection]
 
-    @QUIET
+    @quiet
     @given(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
     def spoilt(case: Case) -> None:
         answer = world.send(case)
@@ -227,7 +229,8 @@ def test_the_back_office_refuses_a_learner_whatever_is_sent(
     name: str, sign_up: Callable[..., Person]
 ) -> None:
     # 400 and 404: text that no address may hold, and an address that is another's or nobody's.
-    assert _fuzz(name, sign_up, "USER") <= {400, 403, 404, 422}
+    few = settings(QUIET, max_examples=max(1, EXAMPLES // 3))  # the role is looked at first
+    assert _fuzz(name, sign_up, "USER", few) <= {400, 403, 404, 422}
 
 
 def test_every_operation_is_tried() -> None:
