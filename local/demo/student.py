@@ -135,7 +135,10 @@ class Student:
 
     def meet_lock(self) -> str:
         lessons = [lesson for each in self._load()["modules"] for lesson in each["lessons"]]
-        self._locked = next(each for each in lessons if each["lock"] is not None)
+        locked = [each for each in lessons if each["lock"] is not None]
+        if not locked:
+            raise NotTried("no lesson is locked here")
+        self._locked = locked[0]
         problem = self._laptop.refused(
             "GET",
             f"/api/lessons/{self._locked['id']}",
