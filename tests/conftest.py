@@ -12,6 +12,7 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from local.postgres.databases import OWNER
 from studypack.accounts import passwords
 from tests.support.billing import standin, stripe_server, webhook_settings
 from tests.support.buyer import buyer
+from tests.support.environment import environment
 from tests.support.videos import (
     bucket,
     mux_key,
@@ -127,24 +129,9 @@ def template_database(cluster: postgres.Cluster) -> str:
     return name
 
 
-class _connected_to:  # noqa: N801 (used like a function)
+def _connected_to(url: str, **more: str) -> AbstractContextManager[None]:
     """The application's engine on this database, and forgotten afterwards."""
-
-    def __init__(self, url: str, **environment: str) -> None:
-        self.environment = {"DATABASE_URL": url, **environment}
-
-    def __enter__(self) -> None:
-        self.before = {name: os.environ.get(name) for name in self.environment}
-        os.environ.update(self.environment)
-        _forget()
-
-    def __exit__(self, *_: object) -> None:
-        _forget()
-        for name, value in self.before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    return environment({"DATABASE_URL": url, **more}, forget=_forget)
 
 
 def _forget() -> None:

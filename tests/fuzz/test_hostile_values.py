@@ -67,6 +67,24 @@ HOSTILE = {
 }
 """JSON texts, because several of them no serialiser would write."""
 
+QUIZ: dict[str, Any] = {
+    "module_id": str(uuid4()),
+    "topic_id": str(uuid4()),
+    "slug": "x",
+    "title": "x",
+    "description": "x",
+    "passing_score": 70,
+    "time_limit_minutes": 1,
+    "max_attempts": 1,
+    "attempt_policy": "BEST",
+    "question_count": 1,
+    "shuffle_questions": True,
+    "shuffle_options": True,
+    "negative_marking": "0.25",
+    "position": 1,
+}
+
+
 HOSTILE_IN_ADDRESS = {
     "NUL": "%00",
     "not UTF-8": "%ff%fe",
@@ -151,40 +169,8 @@ FITTING: dict[str, dict[str, Any]] = {
         "revision": 1,
         "time_spent_seconds": 1,
     },
-    "POST /api/admin/quizzes": {
-        "course_id": str(uuid4()),
-        "module_id": str(uuid4()),
-        "topic_id": str(uuid4()),
-        "slug": "x",
-        "title": "x",
-        "description": "x",
-        "passing_score": 70,
-        "time_limit_minutes": 1,
-        "max_attempts": 1,
-        "attempt_policy": "BEST",
-        "question_count": 1,
-        "shuffle_questions": True,
-        "shuffle_options": True,
-        "negative_marking": "0.25",
-        "position": 1,
-    },
-    "PATCH /api/admin/quizzes/{quiz_id}": {
-        "updated_at": "2026-11-21T12:00:00Z",
-        "module_id": str(uuid4()),
-        "topic_id": str(uuid4()),
-        "slug": "x",
-        "title": "x",
-        "description": "x",
-        "passing_score": 70,
-        "time_limit_minutes": 1,
-        "max_attempts": 1,
-        "attempt_policy": "BEST",
-        "question_count": 1,
-        "shuffle_questions": True,
-        "shuffle_options": True,
-        "negative_marking": "0.25",
-        "position": 1,
-    },
+    "POST /api/admin/quizzes": {"course_id": str(uuid4()), **QUIZ},
+    "PATCH /api/admin/quizzes/{quiz_id}": {"updated_at": "2026-11-21T12:00:00Z", **QUIZ},
     "PUT /api/admin/quizzes/{quiz_id}/questions": {
         "updated_at": "2026-11-21T12:00:00Z",
         "questions": [{"question_id": str(uuid4()), "points": 1}],

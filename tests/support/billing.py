@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.support import bank
+from tests.support.environment import environment
 from tests.support.exams import JobContext
 
 WEBHOOK_SECRET = "whsec_of_the_tests"
@@ -115,18 +115,8 @@ def stripe_settings(url: str, *, secrets: str = WEBHOOK_SECRET) -> Iterator[None
         "STRIPE_API_BASE": url,
         "STRIPE_WEBHOOK_SECRETS": secrets,
     }
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    _forget()
-    try:
+    with environment(values, forget=_forget):
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-        _forget()
 
 
 def _forget() -> None:

@@ -7,7 +7,6 @@ one by one and in any order with `deliver`.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,6 +24,7 @@ from studypack.courses.models import LessonKind
 from tests.support import bank
 from tests.support.authoring import a_course, a_lesson, a_module
 from tests.support.billing import Answer, gateway_event, served
+from tests.support.environment import environment
 from tests.support.exams import JobContext
 from tests.support.people import Person
 
@@ -38,18 +38,8 @@ Document = dict[str, Any]
 @contextmanager
 def settings(values: Mapping[str, str]) -> Iterator[None]:
     """The application's settings, for a while."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    _forget()
-    try:
+    with environment(values, forget=_forget):
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-        _forget()
 
 
 def _forget() -> None:
